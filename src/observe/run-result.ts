@@ -1,0 +1,168 @@
+// What the engine hands over when a run ends: numbers and indexes, no text. The report, the screen and flows.jsonl are
+// made from this and from the tables that the run used. Addresses are unsigned 32-bit numbers in host order.
+
+export interface Tally {
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+/** One input file as the reader saw it. */
+export interface CaptureSummary {
+  readonly name: string;
+  readonly format: "pcap" | "pcapng";
+  readonly compressed: boolean;
+  readonly packets: number;
+  readonly bytes: number;
+  /** Seconds since 1970 with fraction; null for an empty capture. */
+  readonly firstTime: number | null;
+  readonly lastTime: number | null;
+  /** The fault that ended it early, with file and offset; everything before it was processed. */
+  readonly fault: string | null;
+}
+
+/** Why a packet never entered a hook. */
+export type IgnoredReason = "arp" | "lldp" | "ipv6" | "not-ip" | "not-of-the-model" | "too-short" | "link-type" | "other-interface";
+
+/** Hook in which a packet ended, in the order a packet meets them. */
+export type HookName = "from-container" | "to-netdev" | "from-overlay" | "from-netdev" | "to-container";
+
+export interface DropCount extends Tally {
+  /** Cilium's number, e.g. 194. */
+  readonly code: number;
+  readonly hook: HookName;
+  /** Index into the tables' nodes: the node on which it happened. */
+  readonly node: number;
+  /** Index into the tables' policies, -1 where none was involved. */
+  readonly policy: number;
+  /** Number of the first such packet in the (merged) input, from 1. */
+  readonly firstPacket: number;
+}
+
+export interface PassedCount extends Tally {
+  readonly hook: HookName;
+  readonly node: number;
+  readonly firstPacket: number;
+}
+
+/** Traffic that one policy sent through one gateway with one egress IP; egressIp 0 where it was dropped for lack of one. */
+export interface PolicyUse {
+  readonly policy: number;
+  readonly gatewayNode: number;
+  readonly egressIp: number;
+  readonly flows: number;
+  readonly forward: Tally;
+  readonly reply: Tally;
+}
+
+/** Traffic that left with a node's own address: no policy matched (or an exclusion did) and the node masqueraded it. */
+export interface MasqueradeUse {
+  readonly node: number;
+  readonly sourceIp: number;
+  /** True where a policy's excludedCIDRs sent it here. */
+  readonly excluded: boolean;
+  readonly flows: number;
+  readonly forward: Tally;
+  readonly reply: Tally;
+}
+
+export type FlowOutcome = "forwarded" | "delivered" | "passed" | "dropped";
+
+/** One flow as its first packet in the pod's direction names it. Ports are 0 for protocols without; ICMP echo has the
+ * identifier as source port. */
+export interface FlowRecord {
+  readonly protocol: number;
+  readonly source: number;
+  readonly sourcePort: number;
+  readonly destination: number;
+  readonly destinationPort: number;
+  /** The tuple as it leaves the cluster; null where it never left or left unchanged. */
+  readonly translated: { readonly source: number; readonly sourcePort: number } | null;
+  readonly sourceNode: number;
+  readonly gatewayNode: number;
+  readonly policy: number;
+  readonly excluded: boolean;
+  /** Security identity of the pod's side. */
+  readonly identity: number;
+  readonly opener: "pod" | "outside" | "assumed-pod" | "assumed-outside";
+  /** Outcome of the flow's last packet; dropped packets are counted apart. */
+  readonly outcome: FlowOutcome;
+  readonly forward: Tally;
+  readonly reply: Tally;
+  readonly dropped: Tally;
+  /** Cilium's number of the first drop, 0 for none. */
+  readonly dropCode: number;
+  readonly firstPacket: number;
+  readonly lastPacket: number;
+  /** 0 for none. */
+  readonly firstDroppedPacket: number;
+  readonly firstTime: number;
+  readonly lastTime: number;
+}
+
+export interface SnatPortUse {
+  readonly egressIp: number;
+  readonly node: number;
+  readonly remote: number;
+  readonly remotePort: number;
+  readonly protocol: number;
+  /** Ports taken at the end of the run, of `capacity`. */
+  readonly inUse: number;
+  readonly capacity: number;
+}
+
+/** Replies of a capture taken at the pods, put back into the outside's form and compared at the pod again. */
+export interface ReplyCheck {
+  readonly restored: number;
+  /** Came out as captured but for MAC addresses and TTL. */
+  readonly identical: number;
+  /** Differ only by a checksum defect that Cilium 1.19 has too. */
+  readonly knownDefect: number;
+  readonly different: number;
+  /** Number of the first packet that differs otherwise, 0 for none. */
+  readonly firstDifferent: number;
+}
+
+export interface RunResult {
+  readonly captures: readonly CaptureSummary[];
+  readonly received: Tally;
+  readonly forwarded: Tally;
+  readonly delivered: Tally;
+  readonly passed: Tally;
+  readonly dropped: Tally;
+  readonly ignored: Tally;
+  readonly drops: readonly DropCount[];
+  readonly passes: readonly PassedCount[];
+  readonly ignoredBy: readonly { readonly reason: IgnoredReason; readonly packets: number; readonly bytes: number }[];
+  readonly policyUse: readonly PolicyUse[];
+  readonly masqueradeUse: readonly MasqueradeUse[];
+  /** Fullest first, at most 32 (what Cilium's nat-stats shows). */
+  readonly snatPorts: readonly SnatPortUse[];
+  readonly replies: ReplyCheck;
+  readonly partialChecksumsCompleted: number;
+  readonly oversizedFrames: number;
+  readonly snappedFrames: number;
+  /** Flows whose opener was decided by --assume-opener. */
+  readonly openersAssumed: number;
+  /** Same packet seen on several interfaces: what made it look so, 0 for not. */
+  readonly repeatedFrames: number;
+  readonly flowCount: number;
+  /** Flows beyond the flow table's size: their packets are counted, they have no line of their own. */
+  readonly flowsNotListed: number;
+  readonly conntrackEntries: number;
+  readonly natEntries: number;
+  readonly evictions: { readonly conntrack: number; readonly nat: number };
+  readonly garbageCollected: number;
+  readonly natRetriesOverHalf: number;
+  /** True where SIGINT or a fault ended the run before its input did. */
+  readonly interrupted: boolean;
+  readonly timing: RunTiming;
+}
+
+/** The only part that differs between two runs of the same input. Seconds. */
+export interface RunTiming {
+  readonly wall: number;
+  readonly read: number;
+  readonly kernel: number;
+  readonly write: number;
+  readonly packetsPerSecond: number;
+}
