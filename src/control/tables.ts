@@ -105,6 +105,9 @@ export interface IpcacheEntry {
    * tunnel endpoint (pods only); the owner sees none, and identity 1 where `isNode`. */
   readonly ownerNode: number;
   readonly isNode: boolean;
+  /** True for a node's further addresses (egress IPs): only the owner's map holds them, with identity 1; for the others
+   * they are part of the world. Two nodes may own the same one. */
+  readonly ownerOnly: boolean;
   readonly skipTunnel: boolean;
 }
 

@@ -1,0 +1,26 @@
+import { CommanderError } from "commander";
+import type { ExitCode } from "./exit-code.ts";
+import { failureJson, failureOf, failureText, UsageError } from "./failure.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** Tells on standard error what was thrown, in the form that the command line asks for, and gives the exit code. */
+export function reportFailure(error: unknown, args: readonly string[], terminal: Terminal): ExitCode {
+  const failure = failureOf(error instanceof CommanderError ? usageErrorOf(error) : error);
+  const debug = terminal.env["EGWSIM_DEBUG"] === "1";
+  terminal.err(wantsJsonErrors(args) ? failureJson(failure, debug) : failureText(failure, debug));
+  return failure.exitCode;
+}
+
+/** "error: unknown option '--clster'\n(Did you mean --cluster?)" as a problem with its cure. */
+function usageErrorOf(error: CommanderError): UsageError {
+  const [first = "", ...rest] = error.message.replace(/^error: /, "").split("\n");
+  const hint = rest.join(" ").replace(/^\(|\)$/g, "");
+  return new UsageError([{ at: null, subject: "command line", message: first, cure: hint.charAt(0).toLowerCase() + hint.slice(1) }]);
+}
+
+/** Whether errors are to be JSON, told from the bare words: the command line itself may be what is wrong. */
+export function wantsJsonErrors(args: readonly string[]): boolean {
+  const end = args.indexOf("--");
+  const words = end < 0 ? args : args.slice(0, end);
+  return words.includes("--format=json") || words.some((word, index) => word === "--format" && words[index + 1] === "json");
+}

@@ -1,0 +1,27 @@
+#!/usr/bin/env node
+import { EXIT_OUR_FAULT } from "./exit-code.ts";
+import { runCommandLine } from "./program.ts";
+import { processTerminal } from "./terminal.ts";
+
+const args = process.argv.slice(2);
+const terminal = processTerminal();
+
+/** For what no command could catch: a fault on another thread, or of a stream. */
+function die(error: unknown): void {
+  import("./failure-report.ts")
+    .then(({ reportFailure }) => process.exit(reportFailure(error, args, terminal)))
+    .catch(() => process.exit(EXIT_OUR_FAULT));
+}
+
+process.on("uncaughtException", die);
+process.on("unhandledRejection", die);
+
+const exitCode = await runCommandLine(args, terminal);
+// A pipe takes what was written later than exit() would wait for; what an interrupted read of standard input holds open
+// would keep the process alive without it.
+const drained = (stream: NodeJS.WriteStream): Promise<void> => new Promise((resolve) => {
+  if (stream.destroyed || stream.writableLength === 0) resolve();
+  else stream.write("", () => resolve());
+});
+await Promise.all([drained(process.stdout), drained(process.stderr)]);
+process.exit(exitCode);

@@ -1,0 +1,39 @@
+// What --help and --version load, and no more: everything else is imported when it is needed.
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { EXIT_CODE_HELP, EXIT_COULD_NOT_RUN, EXIT_NOTHING, type ExitCode } from "./exit-code.ts";
+import { addReplayCommand } from "./replay-command.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** Version of the package that this file is part of, in src/ and in dist/ alike. */
+export function packageVersion(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+  const version = typeof manifest === "object" && manifest !== null && "version" in manifest ? manifest.version : undefined;
+  return typeof version === "string" ? version : "unknown";
+}
+
+/** Runs one command line (without node and script) to its exit code; everything it says goes to the terminal given. */
+export async function runCommandLine(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  let exitCode: ExitCode = EXIT_NOTHING;
+  const program = new Command("egwsim")
+    .description("A userspace stand-in for the eBPF datapath of Cilium's egress gateway.")
+    .version(packageVersion(), "-V, --version", "print the version")
+    .helpOption("-h, --help", "print help; also egwsim COMMAND --help")
+    .helpCommand("help [command]", "print help for a command")
+    .addHelpText("after", `\n${EXIT_CODE_HELP}`)
+    .configureOutput({ writeOut: terminal.out, writeErr: terminal.err, outputError: () => undefined })
+    .exitOverride();
+  addReplayCommand(program, terminal, (code) => {
+    exitCode = code;
+  });
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return EXIT_NOTHING;
+    // Called without a command: commander has written the help to standard error.
+    if (error instanceof CommanderError && error.code === "commander.help") return EXIT_COULD_NOT_RUN;
+    const { reportFailure } = await import("./failure-report.ts");
+    return reportFailure(error, args, terminal);
+  }
+}

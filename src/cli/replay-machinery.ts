@@ -1,0 +1,19 @@
+// The one place where the command line meets the parts that do the work.
+import { existsSync } from "node:fs";
+import { loadCluster } from "../cluster/load.ts";
+import { compileTables } from "../control/compile.ts";
+import { runReplay } from "../engine/run-replay.ts";
+import { expandCapturePaths } from "../io/capture-paths.ts";
+import { packageVersion } from "./program.ts";
+import type { ReplayMachinery } from "./replay-run.ts";
+
+export function replayMachinery(): ReplayMachinery {
+  return {
+    expandCaptures: async (paths) => await expandCapturePaths(paths),
+    compileCluster: async (paths, semantics) => compileTables(await loadCluster(paths), { semantics }),
+    replay: runReplay,
+    kernelIsBuilt: () => existsSync(new URL("../kernel/kernel.wasm", import.meta.url)),
+    version: packageVersion(),
+    nodeVersion: process.version,
+  };
+}

@@ -1,0 +1,211 @@
+// Manifests to a checked cluster. The only way into yaml and zod: import this file when manifests are to be read.
+import type { z } from "zod";
+import type { IgnoredKind } from "./finding.ts";
+import { InputError, type InputProblem } from "./input-error.ts";
+import { jsonDocument } from "./json-document.ts";
+import {
+  ciliumNodeFrom, ciliumNodeSchema, endpointFrom, endpointSchema, identityFrom, identitySchema, namespaceFrom,
+  namespaceSchema, nodeFrom, nodeSchema, podFrom, podSchema,
+} from "./kubernetes-schemas.ts";
+import { findManifests, type ManifestFile, readManifest } from "./manifest-files.ts";
+import type {
+  CiliumEndpoint, CiliumIdentity, Cluster, ClusterObject, EgressGatewayPolicy, Namespace, NodeNetwork, NodeObject, Pod,
+} from "./model.ts";
+import { networkFrom, networkSchema } from "./network-schema.ts";
+import { compareRefs, type Origin, placeOf, type SourceDocument } from "./origin.ts";
+import { policyFrom, policySchema } from "./policy-schema.ts";
+import { schemaProblems } from "./schema-problems.ts";
+import { isRecord, looksLikeHelmValues, SettingsReader } from "./settings.ts";
+import { formatSourceRef } from "./source.ts";
+import { NESTED_TOO_DEEPLY, yamlDocuments } from "./yaml-document.ts";
+
+/** Reads every manifest under `paths`. Throws one InputError that holds all faults of all files. */
+export async function loadCluster(paths: readonly string[]): Promise<Cluster> {
+  const problems: InputProblem[] = [];
+  const files = await findManifests(paths, problems);
+  const reader = new ManifestReader(problems);
+  for (const path of files) {
+    const file = await readManifest(path, problems);
+    if (file !== null) for (const document of documentsOf(file, problems)) reader.readDocument(document);
+  }
+  if (problems.length > 0) throw new InputError(problems.sort((a, b) => compareRefs(a.at, b.at)));
+  return reader.cluster(files.length);
+}
+
+/** JSON goes through JSON.parse; what that refuses is left to the YAML reader, which either takes it (as kubectl would)
+ * or says where it is broken. */
+function documentsOf(file: ManifestFile, problems: InputProblem[]): readonly SourceDocument[] {
+  if (/\.json$/i.test(file.path)) {
+    try {
+      return [jsonDocument(file.path, file.text, JSON.parse(file.text))];
+    } catch {
+      // Falls through to the reader that knows lines and columns.
+    }
+  }
+  try {
+    const parsed = yamlDocuments(file.path, file.text);
+    problems.push(...parsed.problems);
+    return parsed.documents;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    problems.push({ at: null, subject: file.path, message: NESTED_TOO_DEEPLY, cure: "no manifest needs that" });
+    return [];
+  }
+}
+
+const POLICY_FIELDS = [
+  "apiVersion", "kind", "metadata", "spec", "selectors", "podSelector", "namespaceSelector", "nodeSelector", "matchLabels",
+  "matchExpressions", "key", "operator", "values", "destinationCIDRs", "excludedCIDRs", "egressGateway", "egressGateways",
+  "interface", "egressIP",
+];
+const NETWORK_FIELDS = [
+  "apiVersion", "kind", "metadata", "spec", "devices", "routes", "rules", "podCIDRs", "name", "mac", "mtu", "ifindex",
+  "addresses", "to", "via", "dev", "table", "from",
+];
+
+class ManifestReader {
+  readonly #problems: InputProblem[];
+  readonly #settings = new SettingsReader();
+  readonly #seen = new Map<string, Origin>();
+  readonly #ignored = new Map<string, { count: number; readonly first: Origin }>();
+  readonly #policies: EgressGatewayPolicy[] = [];
+  readonly #ciliumNodes: NodeObject[] = [];
+  readonly #nodes: NodeObject[] = [];
+  readonly #networks: NodeNetwork[] = [];
+  readonly #pods: Pod[] = [];
+  readonly #namespaces: Namespace[] = [];
+  readonly #endpoints: CiliumEndpoint[] = [];
+  readonly #identities: CiliumIdentity[] = [];
+
+  constructor(problems: InputProblem[]) {
+    this.#problems = problems;
+  }
+
+  readDocument(document: SourceDocument): void {
+    const origin: Origin = { document, path: [] };
+    if (Array.isArray(document.value)) {
+      for (const [index, value] of document.value.entries()) this.#readObject(value, { document, path: [index] }, "", "");
+    } else {
+      this.#readObject(document.value, origin, "", "");
+    }
+  }
+
+  cluster(fileCount: number): Cluster {
+    const ignored = [...this.#ignored].map(([kind, { count, first }]): IgnoredKind => ({ kind, count, firstAt: placeOf(first) }));
+    return {
+      fileCount,
+      policies: this.#policies.sort(byName),
+      ciliumNodes: this.#ciliumNodes.sort(byName),
+      nodes: this.#nodes.sort(byName),
+      networks: this.#networks.sort(byName),
+      pods: this.#pods.sort(byNamespaceAndName),
+      namespaces: this.#namespaces.sort(byName),
+      endpoints: this.#endpoints.sort(byNamespaceAndName),
+      identities: this.#identities.sort((a, b) => a.number - b.number),
+      settings: this.#settings.settings(),
+      settingsSources: this.#settings.sources,
+      masqueradeAgent: this.#settings.masqueradeAgent,
+      ignored: ignored.sort((a, b) => (a.kind < b.kind ? -1 : 1)),
+      findings: this.#settings.findings,
+    };
+  }
+
+  /** `listKind` and `listVersion`: what an item of a typed list (CiliumNodeList) is where it does not say so itself. */
+  #readObject(value: unknown, origin: Origin, listKind: string, listVersion: string): void {
+    if (!isRecord(value)) {
+      this.#ignore("(not an object)", origin);
+      return;
+    }
+    const kind = typeof value["kind"] === "string" ? value["kind"] : listKind;
+    const version = typeof value["apiVersion"] === "string" ? value["apiVersion"] : listVersion;
+    const { items } = value;
+    if (kind.endsWith("List") && (Array.isArray(items) || items === null)) {
+      const itemKind = kind.slice(0, -"List".length);
+      for (const [index, item] of (items ?? []).entries()) {
+        this.#readObject(item, { ...origin, path: [...origin.path, "items", index] }, itemKind, itemKind === "" ? "" : version);
+      }
+      return;
+    }
+    if (looksLikeHelmValues(value)) this.#settings.readHelmValues(value, origin);
+    else this.#readKind(kind, version, value, origin);
+  }
+
+  #readKind(kind: string, version: string, value: Readonly<Record<string, unknown>>, origin: Origin): void {
+    const cilium = version.startsWith("cilium.io/");
+    const core = version === "v1";
+    if (kind === "CiliumEgressGatewayPolicy") {
+      this.#take(kind, { ...value, kind, apiVersion: version }, origin, policySchema, policyFrom, this.#policies, POLICY_FIELDS);
+    } else if (kind === "NodeNetwork" && (version === "" || version.startsWith("egwsim.dev/"))) {
+      this.#take(kind, { ...value, apiVersion: version }, origin, networkSchema, networkFrom, this.#networks, NETWORK_FIELDS);
+    } else if (kind === "CiliumNode" && cilium) this.#take(kind, value, origin, ciliumNodeSchema, ciliumNodeFrom, this.#ciliumNodes, []);
+    else if (kind === "CiliumEndpoint" && cilium) this.#take(kind, value, origin, endpointSchema, endpointFrom, this.#endpoints, []);
+    else if (kind === "CiliumIdentity" && cilium) this.#take(kind, value, origin, identitySchema, identityFrom, this.#identities, []);
+    else if (kind === "Node" && core) this.#take(kind, value, origin, nodeSchema, nodeFrom, this.#nodes, []);
+    else if (kind === "Pod" && core) this.#take(kind, value, origin, podSchema, podFrom, this.#pods, []);
+    else if (kind === "Namespace" && core) this.#take(kind, value, origin, namespaceSchema, namespaceFrom, this.#namespaces, []);
+    else if (kind === "ConfigMap" && core && this.#readConfigMap(value, origin)) return;
+    else this.#ignore(kind === "" ? "(no kind)" : kind, origin);
+  }
+
+  #readConfigMap(value: Readonly<Record<string, unknown>>, origin: Origin): boolean {
+    const metadata = isRecord(value["metadata"]) ? value["metadata"] : {};
+    const { name } = metadata;
+    if (name !== "cilium-config" && name !== "ip-masq-agent") return false;
+    if (!this.#isFirst("ConfigMap", String(metadata["namespace"] ?? "default"), name, origin)) return true;
+    if (name === "cilium-config") this.#settings.readCiliumConfig(value, origin);
+    else this.#settings.readMasqueradeAgentConfig(value, origin);
+    return true;
+  }
+
+  #take<Schema extends z.ZodType, Made extends ClusterObject & { readonly namespace?: string }>(
+    kind: string,
+    value: Readonly<Record<string, unknown>>,
+    origin: Origin,
+    schema: Schema,
+    make: (written: z.output<Schema>, origin: Origin) => Made,
+    into: Made[],
+    knownFields: readonly string[],
+  ): void {
+    const parsed = schema.safeParse(value);
+    if (!parsed.success) {
+      this.#problems.push(...schemaProblems({ kind, value, origin, knownFields }, parsed.error.issues));
+      return;
+    }
+    const made = make(parsed.data, origin);
+    if (this.#isFirst(kind, made.namespace ?? "", made.name, origin)) into.push(made);
+  }
+
+  #isFirst(kind: string, namespace: string, name: string, origin: Origin): boolean {
+    const key = `${kind} ${namespace === "" ? name : `${namespace}/${name}`}`;
+    const first = this.#seen.get(key);
+    if (first === undefined) {
+      this.#seen.set(key, origin);
+      return true;
+    }
+    this.#problems.push({
+      at: placeOf(origin),
+      subject: key,
+      message: `${key} is given twice: first at ${formatSourceRef(placeOf(first))}`,
+      cure: "keep one of the two",
+    });
+    return false;
+  }
+
+  #ignore(kind: string, origin: Origin): void {
+    const shown = kind.replace(/[^\x20-\x7e]/g, "?").slice(0, 100);
+    const known = this.#ignored.get(shown);
+    if (known === undefined) this.#ignored.set(shown, { count: 1, first: origin });
+    else known.count++;
+  }
+}
+
+function byName(a: ClusterObject, b: ClusterObject): number {
+  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
+}
+
+function byNamespaceAndName(
+  a: ClusterObject & { readonly namespace: string },
+  b: ClusterObject & { readonly namespace: string },
+): number {
+  return a.namespace < b.namespace ? -1 : a.namespace > b.namespace ? 1 : byName(a, b);
+}

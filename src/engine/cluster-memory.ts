@@ -1,0 +1,89 @@
+import { P_SIZE, T_CAPACITY, T_ENTRIES, T_INDEX, T_MASK, T_MAX_MASK, T_SIZE, T_STRIDE } from "../kernel/layout.ts";
+import {
+  NC_COUNT, STREAM_COUNT, TALLY_CAPACITY, TL_STRIDE, U_SIZE, X_ADDRESSES, X_MADE, X_MASQUERADE, X_NODE_COUNT, X_NODES, X_NOTES, X_OPTIONS, X_PACKET,
+  X_SAVED, X_SHARDS, X_SIZE, X_TALLIES, X_TOTALS, X_TRACE_UNTIL, X_USE, X_WRITE, XO_ASSUME_OUTSIDE, STREAM_EXTERNAL, STREAM_OVERLAY, STREAM_POD,
+  STREAM_TRACE,
+} from "../kernel/pipeline/layout-batch.ts";
+import { Arena, sharedMemory } from "./image/arena.ts";
+import { type ClusterImage, clusterImageBytes, writeCluster } from "./image/cluster-image.ts";
+import { type ShardCapacity, writeShard } from "./image/shard-image.ts";
+import { DESCRIPTOR_AREA_BYTES, FRAME_AREA_BYTES, memoryBytes, SHARD_COUNT, shardCapacity, SLOT_COUNT, STREAM_BYTES, WORKER_SCRATCH } from "./memory-plan.ts";
+import type { ReplayOptions } from "./replay-options.ts";
+import type { WorkerAddresses } from "./worker-protocol.ts";
+
+/** Number of f64 pairs of X_TOTALS: outcomes 0 to 5. */
+const OUTCOMES = 6;
+
+/** The memory of a run, laid out: what the main thread and the gathering of results need to know of it. */
+export interface ClusterMemory {
+  readonly arena: Arena;
+  readonly image: ClusterImage;
+  readonly capacity: ShardCapacity;
+  readonly shards: readonly number[];
+  readonly workers: readonly WorkerAddresses[];
+  readonly frameAreas: readonly number[];
+}
+
+export function layOutMemory(options: ReplayOptions, workers: number): ClusterMemory {
+  const { tables } = options;
+  const capacity = shardCapacity(options.maxFlows);
+  const staticBytes = clusterImageBytes(tables);
+  const uses = tables.policyEntries.length;
+  const arena = new Arena(sharedMemory(memoryBytes(staticBytes, workers, tables.nodes.length, uses, capacity)));
+  const image = writeCluster(arena, tables, options.semantics === "intent");
+  const frameAreas = Array.from({ length: SLOT_COUNT }, () => arena.take(FRAME_AREA_BYTES, 64));
+  const shards = Array.from({ length: SHARD_COUNT }, (_, k) => writeShard(arena, capacity, (options.seed + k * 0x9e3779b1) | 0));
+  const shardArray = arena.take(SHARD_COUNT * 4);
+  for (const [k, shard] of shards.entries()) arena.put32(shardArray + 4 * k, shard);
+  const layout = Array.from({ length: workers }, (_, k) =>
+    layOutWorker(arena, image, options, shardArray, shards.filter((_shard, number) => number % workers === k)));
+  return { arena, image, capacity, shards, workers: layout, frameAreas };
+}
+
+function layOutWorker(arena: Arena, image: ClusterImage, options: ReplayOptions, shardArray: number, shards: readonly number[]): WorkerAddresses {
+  const nodes = options.tables.nodes.length;
+  const context = arena.take(X_SIZE, 64);
+  arena.put32(context + X_PACKET, arena.take(P_SIZE, 64));
+  arena.put32(context + X_NODES, image.nodes);
+  arena.put32(context + X_NODE_COUNT, nodes);
+  arena.put32(context + X_SHARDS, shardArray);
+  arena.put32(context + X_ADDRESSES, image.addresses);
+  arena.put32(context + X_WRITE, streamBits(options));
+  arena.view.setFloat64(context + X_TRACE_UNTIL, options.tracePackets, true);
+  arena.put32(context + X_OPTIONS, options.assumeOpener === "outside" ? XO_ASSUME_OUTSIDE : 0);
+  arena.put32(context + X_SAVED, arena.take(WORKER_SCRATCH.savedBytes, 64));
+  arena.put32(context + X_MADE, arena.take(WORKER_SCRATCH.madeBytes, 64));
+  arena.put32(context + X_TOTALS, arena.take(OUTCOMES * 16));
+  arena.put32(context + X_USE, arena.take(Math.max(1, image.uses.length) * U_SIZE));
+  arena.put32(context + X_MASQUERADE, arena.take(Math.max(1, nodes) * 2 * U_SIZE));
+  arena.put32(context + X_TALLIES, writeTallies(arena));
+  arena.put32(context + X_NOTES, arena.take(NC_COUNT * 8));
+  return {
+    context,
+    descriptors: Array.from({ length: SLOT_COUNT }, () => arena.take(DESCRIPTOR_AREA_BYTES, 64)),
+    counts: Array.from({ length: SLOT_COUNT }, () => arena.take(4)),
+    streams: Array.from({ length: SLOT_COUNT }, () => STREAM_BYTES.slice(0, STREAM_COUNT).map((bytes) => arena.take(bytes, 64))),
+    shards,
+    due: arena.take(nodes * 4),
+    collected: arena.take(nodes * 32),
+  };
+}
+
+function streamBits(options: ReplayOptions): number {
+  if (options.outDir === null) return 0;
+  const bit = (kind: "pod" | "overlay" | "external" | "trace", stream: number): number => (options.write.has(kind) ? 1 << stream : 0);
+  return bit("pod", STREAM_POD) | bit("overlay", STREAM_OVERLAY) | bit("external", STREAM_EXTERNAL) | bit("trace", STREAM_TRACE);
+}
+
+/** A hash table like a shard's, for tallies. */
+function writeTallies(arena: Arena): number {
+  const table = arena.take(T_SIZE, 64), slots = TALLY_CAPACITY * 2;
+  arena.put32(table + T_INDEX, arena.take(slots * 8, 64));
+  arena.put32(table + T_MASK, 255);
+  arena.put32(table + T_MAX_MASK, slots - 1);
+  arena.put32(table + T_ENTRIES, arena.take(TALLY_CAPACITY * TL_STRIDE, 64));
+  arena.put32(table + T_STRIDE, TL_STRIDE);
+  arena.put32(table + T_CAPACITY, TALLY_CAPACITY);
+  return table;
+}
+

@@ -1,0 +1,54 @@
+import { K0, K1, K2, K3, S_FLOW } from "../kernel/layout.ts";
+import {
+  F_DROP, F_DROP_BYTES, F_DROP_PACKETS, F_FIRST, F_FIRST_DROP, F_FIRST_NSEC, F_FIRST_SEC, F_FLAGS, F_FWD_BYTES, F_FWD_PACKETS, F_GATEWAY_NODE,
+  F_IDENTITY, F_LAST, F_LAST_NSEC, F_LAST_SEC, F_NAT_ADDR, F_NAT_PORT, F_OUTCOME, F_POLICY, F_REPLY_BYTES, F_REPLY_PACKETS, FF_EXCLUDED,
+  FF_OPENER_ASSUMED, FF_OPENER_OUTSIDE,
+} from "../kernel/layout-flow.ts";
+import type { FlowOutcome, FlowRecord } from "../observe/run-result.ts";
+import type { ClusterMemory } from "./cluster-memory.ts";
+import { entriesOf } from "./gather.ts";
+import { addressOf, wirePort } from "./image/arena.ts";
+
+/** By OUT_… number. */
+const OUTCOMES: readonly FlowOutcome[] = ["passed", "forwarded", "delivered", "passed", "dropped"];
+
+/** The `limit` flows that began first, in the order of their first packets. Shards hold them unordered. */
+export function* flowRecords(memory: ClusterMemory, limit: number): Generator<FlowRecord> {
+  const { view } = memory.arena;
+  let count = 0;
+  for (const shard of memory.shards) for (const _ of entriesOf(view, shard + S_FLOW)) count++;
+  const firsts = new Float64Array(count), entries = new Int32Array(count), order = new Uint32Array(count);
+  let k = 0;
+  for (const shard of memory.shards) {
+    for (const entry of entriesOf(view, shard + S_FLOW)) {
+      firsts[k] = view.getFloat64(entry + F_FIRST, true);
+      entries[k] = entry;
+      order[k] = k;
+      k++;
+    }
+  }
+  order.sort((a, b) => (firsts[a] as number) - (firsts[b] as number));
+  for (const index of order.subarray(0, limit)) {
+    // A record that no packet settled is a flow whose packets ended in another shape; there is nothing to tell of it.
+    if (firsts[index] !== 0) yield readFlow(view, entries[index] as number);
+  }
+}
+
+function readFlow(view: DataView, at: number): FlowRecord {
+  const word = (offset: number): number => view.getInt32(at + offset, true), f64 = (offset: number): number => view.getFloat64(at + offset, true);
+  const k0 = word(K0), ports = word(K3), flags = word(F_FLAGS), nat = word(F_NAT_ADDR);
+  const source = addressOf(word(K1)), sourcePort = wirePort(ports & 0xffff), natAddress = addressOf(nat), natPort = wirePort(word(F_NAT_PORT));
+  const assumed = (flags & FF_OPENER_ASSUMED) !== 0, outside = (flags & FF_OPENER_OUTSIDE) !== 0;
+  return {
+    protocol: (k0 >> 8) & 0xff, source, sourcePort, destination: addressOf(word(K2)), destinationPort: wirePort(ports >>> 16),
+    translated: nat === 0 || (natAddress === source && natPort === sourcePort) ? null : { source: natAddress, sourcePort: natPort },
+    sourceNode: k0 >>> 16, gatewayNode: word(F_GATEWAY_NODE), policy: word(F_POLICY), excluded: (flags & FF_EXCLUDED) !== 0, identity: word(F_IDENTITY),
+    opener: assumed ? (outside ? "assumed-outside" : "assumed-pod") : outside ? "outside" : "pod",
+    outcome: OUTCOMES[word(F_OUTCOME)] ?? "passed",
+    forward: { packets: f64(F_FWD_PACKETS), bytes: f64(F_FWD_BYTES) },
+    reply: { packets: f64(F_REPLY_PACKETS), bytes: f64(F_REPLY_BYTES) },
+    dropped: { packets: f64(F_DROP_PACKETS), bytes: f64(F_DROP_BYTES) },
+    dropCode: word(F_DROP), firstPacket: f64(F_FIRST), lastPacket: f64(F_LAST), firstDroppedPacket: f64(F_FIRST_DROP),
+    firstTime: (word(F_FIRST_SEC) >>> 0) + (word(F_FIRST_NSEC) >>> 0) / 1e9, lastTime: (word(F_LAST_SEC) >>> 0) + (word(F_LAST_NSEC) >>> 0) / 1e9,
+  };
+}

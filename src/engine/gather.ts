@@ -1,0 +1,142 @@
+// Reads a finished run out of the memory: counters, tallies, flows, port use.
+import {
+  E_STATE, ES_LIVE, K0, K1, K2, K3, S_CT, S_FLOW, S_NAT, T_ENTRIES, T_EVICTED, T_LIVE, T_STRIDE, T_USED, TUPLE_IN,
+} from "../kernel/layout.ts";
+import {
+  NC_COUNT, TL_BYTES, TL_FIRST, TL_PACKETS, TL_PASS, U_ADDRESS, U_FLOWS, U_FWD_BYTES, U_FWD_PACKETS, U_REPLY_BYTES, U_REPLY_PACKETS, U_SIZE,
+  X_MASQUERADE, X_NOTES, X_TALLIES, X_TOTALS, X_USE, NC_REPLY_FIRST_DIFFERENT,
+} from "../kernel/pipeline/layout-batch.ts";
+import type { DatapathTables } from "../control/tables.ts";
+import type { DropCount, MasqueradeUse, PassedCount, PolicyUse, SnatPortUse, Tally } from "../observe/run-result.ts";
+import type { ClusterMemory } from "./cluster-memory.ts";
+import { addressOf, wirePort } from "./image/arena.ts";
+import { HOOK_NAMES } from "./trace-comment.ts";
+
+/** What Cilium's nat-stats shows (pkg/maps/nat/stats). */
+const PORT_USE_ROWS = 32;
+const ICMP = 1;
+
+/** Live entries of a table, in the order they were made. */
+export function* entriesOf(view: DataView, table: number): Generator<number> {
+  const stride = view.getInt32(table + T_STRIDE, true), used = view.getInt32(table + T_USED, true);
+  let entry = view.getInt32(table + T_ENTRIES, true);
+  for (let k = 0; k < used; k++, entry += stride) if ((view.getInt32(entry + E_STATE, true) & ES_LIVE) !== 0) yield entry;
+}
+
+export class Gathering {
+  readonly #memory: ClusterMemory;
+  readonly #tables: DatapathTables;
+
+  constructor(memory: ClusterMemory, tables: DatapathTables) {
+    this.#memory = memory;
+    this.#tables = tables;
+  }
+
+  get #view(): DataView {
+    return this.#memory.arena.view;
+  }
+
+  #f64(at: number): number {
+    return this.#view.getFloat64(at, true);
+  }
+
+  #contextSum(field: number, offset: number): number {
+    return this.#memory.workers.reduce((sum, worker) => sum + this.#f64(this.#view.getInt32(worker.context + field, true) + offset), 0);
+  }
+
+  /** Packets and bytes by outcome number (OUT_…). */
+  outcome(number: number): Tally {
+    return { packets: this.#contextSum(X_TOTALS, number * 16), bytes: this.#contextSum(X_TOTALS, number * 16 + 8) };
+  }
+
+  note(number: number): number {
+    if (number < 0 || number >= NC_COUNT) throw new RangeError(`no counter ${number}`);
+    if (number !== NC_REPLY_FIRST_DIFFERENT) return this.#contextSum(X_NOTES, number * 8);
+    const firsts = this.#memory.workers.map((worker) => this.#f64(this.#view.getInt32(worker.context + X_NOTES, true) + number * 8));
+    return firsts.reduce((least, first) => (first !== 0 && (least === 0 || first < least) ? first : least), 0);
+  }
+
+  endings(): { drops: DropCount[]; passes: PassedCount[] } {
+    const found = new Map<string, { kind: number; hook: number; code: number; node: number; policy: number; packets: number; bytes: number; first: number }>();
+    for (const worker of this.#memory.workers) {
+      for (const entry of entriesOf(this.#view, this.#view.getInt32(worker.context + X_TALLIES, true))) {
+        const k0 = this.#view.getInt32(entry + K0, true), node = this.#view.getInt32(entry + K1, true), policy = this.#view.getInt32(entry + K2, true);
+        const packets = this.#f64(entry + TL_PACKETS), bytes = this.#f64(entry + TL_BYTES), first = this.#f64(entry + TL_FIRST);
+        const key = `${k0} ${node} ${policy}`, seen = found.get(key);
+        if (seen === undefined) found.set(key, { kind: k0 >> 16, hook: (k0 >> 8) & 0xff, code: k0 & 0xff, node, policy, packets, bytes, first });
+        else found.set(key, { ...seen, packets: seen.packets + packets, bytes: seen.bytes + bytes, first: Math.min(seen.first, first) });
+      }
+    }
+    const drops: DropCount[] = [], passes: PassedCount[] = [];
+    for (const { kind, hook, code, node, policy, packets, bytes, first } of [...found.values()].sort((a, b) => a.first - b.first)) {
+      const name = HOOK_NAMES[hook] ?? "to-container";
+      if (kind === TL_PASS) passes.push({ hook: name, node, packets, bytes, firstPacket: first });
+      else drops.push({ code, hook: name, node, policy, packets, bytes, firstPacket: first });
+    }
+    return { drops, passes: mergePasses(passes) };
+  }
+
+  policyUse(): PolicyUse[] {
+    return this.#memory.image.uses
+      .map((use, index) => ({ ...use, ...this.#useCounters(X_USE, index) }))
+      .filter((use) => use.flows > 0 || use.forward.packets > 0 || use.reply.packets > 0);
+  }
+
+  masqueradeUse(): MasqueradeUse[] {
+    return this.#tables.nodes.flatMap((_, node) => [false, true].map((excluded) => {
+      const index = node * 2 + (excluded ? 1 : 0);
+      const address = this.#memory.workers.reduce((found, worker) => found | this.#view.getInt32(this.#view.getInt32(worker.context + X_MASQUERADE, true) + index * U_SIZE + U_ADDRESS, true), 0);
+      return { node, sourceIp: addressOf(address), excluded, ...this.#useCounters(X_MASQUERADE, index) };
+    })).filter((use) => use.forward.packets > 0 || use.reply.packets > 0);
+  }
+
+  #useCounters(field: number, index: number): { flows: number; forward: Tally; reply: Tally } {
+    const sum = (offset: number): number => this.#contextSum(field, index * U_SIZE + offset);
+    return {
+      flows: sum(U_FLOWS),
+      forward: { packets: sum(U_FWD_PACKETS), bytes: sum(U_FWD_BYTES) },
+      reply: { packets: sum(U_REPLY_PACKETS), bytes: sum(U_REPLY_BYTES) },
+    };
+  }
+
+  tableTotals(): { conntrack: number; nat: number; flows: number; evictedConntrack: number; evictedNat: number } {
+    const sum = (table: number, field: number): number => this.#memory.shards.reduce((total, shard) => total + this.#view.getInt32(shard + table + field, true), 0);
+    return {
+      conntrack: sum(S_CT, T_LIVE), nat: sum(S_NAT, T_LIVE), flows: sum(S_FLOW, T_LIVE),
+      evictedConntrack: sum(S_CT, T_EVICTED), evictedNat: sum(S_NAT, T_EVICTED),
+    };
+  }
+
+  /** Ports taken per egress IP, remote end and protocol: what can run out. Fullest first. */
+  snatPorts(): SnatPortUse[] {
+    const { snatMinPort, snatMaxPort } = this.#tables.config;
+    const inUse = new Map<string, { node: number; protocol: number; egress: number; remote: number; remotePort: number; count: number }>();
+    for (const shard of this.#memory.shards) {
+      for (const entry of entriesOf(this.#view, shard + S_NAT)) {
+        const k0 = this.#view.getInt32(entry + K0, true);
+        if ((k0 & TUPLE_IN) === 0) continue;
+        const egress = this.#view.getInt32(entry + K1, true), remote = this.#view.getInt32(entry + K2, true), ports = this.#view.getInt32(entry + K3, true);
+        const remotePort = wirePort(ports >>> 16), key = `${k0} ${egress} ${remote} ${remotePort}`, seen = inUse.get(key);
+        if (seen === undefined)
+          inUse.set(key, { node: k0 >>> 16, protocol: (k0 >> 8) & 0xff, egress: addressOf(egress), remote: addressOf(remote), remotePort, count: 1 });
+        else seen.count++;
+      }
+    }
+    return [...inUse.values()]
+      .sort((a, b) => b.count - a.count || a.egress - b.egress || a.remote - b.remote || a.remotePort - b.remotePort || a.protocol - b.protocol || a.node - b.node)
+      .slice(0, PORT_USE_ROWS)
+      .map(({ node, protocol, egress, remote, remotePort, count }) => ({
+        egressIp: egress, node, remote, remotePort, protocol, inUse: count, capacity: protocol === ICMP ? 65_536 : snatMaxPort - snatMinPort + 1,
+      }));
+  }
+}
+
+/** Passes carry no policy; rows that differ in nothing else are one. */
+function mergePasses(passes: readonly PassedCount[]): PassedCount[] {
+  const merged = new Map<string, PassedCount>();
+  for (const pass of passes) {
+    const key = `${pass.hook} ${pass.node}`, seen = merged.get(key);
+    merged.set(key, seen === undefined ? pass : { ...seen, packets: seen.packets + pass.packets, bytes: seen.bytes + pass.bytes, firstPacket: Math.min(seen.firstPacket, pass.firstPacket) });
+  }
+  return [...merged.values()];
+}

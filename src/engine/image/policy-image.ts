@@ -1,0 +1,57 @@
+import { E_EGRESS, E_GATEWAY, E_GATEWAY_NODE, E_POLICY, E_SIZE, E_USE, PS_SIZE, PS_SOURCE, PS_TABLE } from "../../kernel/layout.ts";
+import type { Prefix } from "../../control/tables.ts";
+import { type Arena, wireWord } from "./arena.ts";
+import { type PrefixValue, writePrefixTable } from "./prefix-table.ts";
+import { writeStaticHash } from "./static-hash.ts";
+
+export interface PolicyEntryImage {
+  readonly source: number;
+  readonly destination: Prefix;
+  readonly gatewayIp: number;
+  readonly egressIp: number;
+  /** Index of the node that has egressIp in its map; -1: every node has it. */
+  readonly gatewayNode: number;
+  readonly policy: number;
+  /** Index of the counters for traffic that this value decides. */
+  readonly use: number;
+}
+
+/** Writes the egress policy map; sources with the same destinations and values share one prefix table. */
+export function writePolicyTable(arena: Arena, entries: readonly PolicyEntryImage[]): number {
+  const records = new Map<string, number>();
+  const recordOf = (entry: PolicyEntryImage): number => {
+    const key = `${entry.gatewayIp} ${entry.egressIp} ${entry.gatewayNode} ${entry.policy} ${entry.use}`;
+    let record = records.get(key);
+    if (record === undefined) {
+      record = arena.take(E_SIZE);
+      arena.put32(record + E_GATEWAY, wireWord(entry.gatewayIp));
+      arena.put32(record + E_EGRESS, wireWord(entry.egressIp));
+      arena.put32(record + E_GATEWAY_NODE, entry.gatewayNode);
+      arena.put32(record + E_POLICY, entry.policy);
+      arena.put32(record + E_USE, entry.use);
+      records.set(key, record);
+    }
+    return record;
+  };
+  const bySource = new Map<number, PrefixValue[]>();
+  for (const entry of entries) {
+    const value = { prefix: entry.destination, value: recordOf(entry) };
+    const list = bySource.get(entry.source);
+    if (list === undefined) bySource.set(entry.source, [value]);
+    else list.push(value);
+  }
+  const shared = new Map<string, number>();
+  return writeStaticHash(arena, PS_SIZE, PS_TABLE, [...bySource].map(([source, values]) => ({
+    key: wireWord(source),
+    write: (at) => {
+      const key = values.map(({ prefix, value }) => `${prefix.address}/${prefix.bits}=${value}`).join(" ");
+      let table = shared.get(key);
+      if (table === undefined) {
+        table = writePrefixTable(arena, values);
+        shared.set(key, table);
+      }
+      arena.put32(at + PS_SOURCE, wireWord(source));
+      arena.put32(at + PS_TABLE, table);
+    },
+  })));
+}

@@ -1,0 +1,57 @@
+// Where everything lies in the one memory that all workers and the main thread share: read-only tables, a context per
+// worker, the slots through which packets pass, and the shards' tables.
+import { P_SIZE } from "../kernel/layout.ts";
+import {
+  B_SIZE, NC_COUNT, STREAM_COUNT, TALLY_CAPACITY, TL_STRIDE, U_SIZE, X_SIZE, TR_SIZE,
+} from "../kernel/pipeline/layout-batch.ts";
+import { type ShardCapacity, shardBytes } from "./image/shard-image.ts";
+
+/** Number of virtual shards; fixed, so that results do not depend on the number of workers. */
+export const SHARD_COUNT = 64;
+/** Chunks under way at once. */
+export const SLOT_COUNT = 3;
+/** A chunk is full with this many packets, or when this many bytes are reached. */
+export const CHUNK_PACKETS = 1024;
+export const CHUNK_BYTES = 256 * 1024;
+/** libpcap's MAXIMUM_SNAPLEN, which no record exceeds, and room for an Ethernet header. */
+const MAX_FRAME = 262_144 + 32;
+/** Room before each copied run for a header that the link layer lacked. */
+export const RUN_HEADROOM = 32;
+const FRAME_AREA = CHUNK_BYTES + MAX_FRAME + CHUNK_PACKETS * 2 * RUN_HEADROOM;
+const FRAMES_IN_CHUNK = CHUNK_BYTES + MAX_FRAME;
+const RECORD_HEADER = 16;
+const TUNNEL_OVERHEAD = 50;
+
+/** Bytes of each stream's block per worker and slot: pod (sent and delivered), overlay and external (with room for a
+ * second crossing), trace (the longest way has six hooks). */
+export const STREAM_BYTES: readonly number[] = [
+  2 * (FRAMES_IN_CHUNK + CHUNK_PACKETS * RECORD_HEADER),
+  2 * (FRAMES_IN_CHUNK + CHUNK_PACKETS * (RECORD_HEADER + TUNNEL_OVERHEAD)),
+  2 * (FRAMES_IN_CHUNK + CHUNK_PACKETS * RECORD_HEADER),
+  6 * (FRAMES_IN_CHUNK + CHUNK_PACKETS * TR_SIZE),
+];
+
+/** Per-shard capacities: 32,768 ports of one destination need as many mappings of two halves, and as many conntrack
+ * entries on each of two nodes. Flow records are what --max-flows asks for, spread over the shards with room for skew. */
+export function shardCapacity(maxFlows: number): ShardCapacity {
+  return { conntrack: 131_072, nat: 131_072, fragments: 1024, flows: Math.max(256, Math.min(32_768, Math.ceil(maxFlows / SHARD_COUNT) * 2)) };
+}
+
+export const FRAME_AREA_BYTES = FRAME_AREA;
+export const DESCRIPTOR_AREA_BYTES = CHUNK_PACKETS * B_SIZE;
+const SAVED_BYTES = MAX_FRAME;
+const MADE_BYTES = 1024;
+
+export interface WorkerMemory {
+  readonly savedBytes: number;
+  readonly madeBytes: number;
+}
+export const WORKER_SCRATCH: WorkerMemory = { savedBytes: SAVED_BYTES, madeBytes: MADE_BYTES };
+
+/** Bytes of memory for a run; `staticBytes` is an upper bound of the read-only tables. */
+export function memoryBytes(staticBytes: number, workers: number, nodes: number, uses: number, capacity: ShardCapacity): number {
+  const streams = STREAM_BYTES.reduce((sum, bytes) => sum + bytes + 64, 0);
+  const perWorker = SLOT_COUNT * (DESCRIPTOR_AREA_BYTES + streams) + SAVED_BYTES + MADE_BYTES + X_SIZE + P_SIZE + 6 * 16 + (uses + 2 * nodes) * U_SIZE +
+    TALLY_CAPACITY * (TL_STRIDE + 16) + NC_COUNT * 8 + STREAM_COUNT * 4 + SHARD_COUNT * 4 + nodes * 4 + nodes * 32 + 8192;
+  return staticBytes + workers * perWorker + SLOT_COUNT * FRAME_AREA + SHARD_COUNT * (shardBytes(capacity) + 1024) + nodes * 4 + 65_536;
+}

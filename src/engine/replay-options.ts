@@ -1,0 +1,60 @@
+// What the command line asks of the engine, and what the engine hands back. Plain data, so that it crosses threads.
+import type { DatapathTables } from "../control/tables.ts";
+import type { FlowRecord, RunResult } from "../observe/run-result.ts";
+
+/** pod: replies are in the form the pod sees; node: replies are in the form the outside peer sent. */
+export type CapturePoint = "pod" | "node";
+
+export type Semantics = "cilium-1.19" | "intent";
+
+export type KernelBuild = "ts" | "wasm";
+
+/** What may be written beside report.json. */
+export type OutputKind = "pod" | "overlay" | "external" | "trace" | "flows";
+
+/** `tracePackets` that no capture reaches: the trace holds every packet. */
+export const TRACE_ALL_PACKETS = Number.MAX_SAFE_INTEGER;
+
+export interface CaptureInput {
+  /** A file, or "-" for standard input. */
+  readonly path: string;
+  readonly point: CapturePoint;
+}
+
+export interface ReplayOptions {
+  readonly captures: readonly CaptureInput[];
+  readonly tables: DatapathTables;
+  /** An existing folder; null: nothing is written. */
+  readonly outDir: string | null;
+  readonly write: ReadonlySet<OutputKind>;
+  /** At most this many workers, 1 to 64 (the number of shards); the engine takes fewer where the input is small. */
+  readonly workers: number;
+  readonly kernel: KernelBuild;
+  /** Only records of the interface with this name (pcapng) enter; null: all. */
+  readonly captureInterface: string | null;
+  readonly assumeOpener: "pod" | "outside";
+  readonly semantics: Semantics;
+  /** 0 to 2^32 - 1; draws of SNAT ports depend on it. */
+  readonly seed: number;
+  /** trace.pcapng holds the hops of the first this many packets. */
+  readonly tracePackets: number;
+  /** Flows that get a record of their own; packets of further ones are only counted. */
+  readonly maxFlows: number;
+}
+
+export interface ReplayHooks {
+  /** Called as blocks are read; bytesTotal is null where it is unknown (standard input). */
+  onProgress(bytesRead: number, bytesTotal: number | null, packets: number): void;
+  /** Asked between batches: true ends the run after what was already read. */
+  shouldStop(): boolean;
+}
+
+export interface ReplayEnd {
+  readonly result: RunResult;
+  /** Ordered by firstPacket; to be walked once. */
+  readonly flows: AsyncIterable<FlowRecord> | Iterable<FlowRecord>;
+  /** Names of the files that the engine wrote into outDir, e.g. pod.pcap. */
+  readonly files: readonly string[];
+  /** Workers that ran, where the engine took fewer than it might. */
+  readonly workers?: number;
+}

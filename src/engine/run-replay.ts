@@ -1,0 +1,223 @@
+// The main thread of a replay: read, steer, post; take finished chunks back and write them; collect garbage on the
+// capture's clock; at the end gather what happened.
+import { statSync } from "node:fs";
+import { performance } from "node:perf_hooks";
+import { openCapture, STANDARD_INPUT } from "../io/open-capture.ts";
+import { type MergedCaptures, mergeCaptures } from "../io/merge.ts";
+import {
+  NC_FLOWS_NOT_LISTED, NC_NAT_RETRIES, NC_OPENERS_ASSUMED, NC_OVERSIZED, NC_PARTIAL_CSUM, NC_REPLY_DEFECT, NC_REPLY_DIFFERENT,
+  NC_REPLY_FIRST_DIFFERENT, NC_REPLY_IDENTICAL, NC_REPLY_RESTORED, NC_SNAPPED,
+} from "../kernel/pipeline/layout-batch.ts";
+import { OUT_DELIVERED, OUT_DROPPED, OUT_FORWARDED, OUT_PASSED } from "../kernel/layout-flow.ts";
+import type { RunResult } from "../observe/run-result.ts";
+import { AddressBook } from "./address-book.ts";
+import { CaptureTally } from "./capture-tally.ts";
+import { ChunkFiller, CLOCK_START } from "./chunk-filler.ts";
+import { ChunkOutput } from "./chunk-output.ts";
+import { type ClusterMemory, layOutMemory } from "./cluster-memory.ts";
+import { flowRecords } from "./flow-records.ts";
+import { GarbageSchedule, MAX_ROUNDS_PER_GAP } from "./garbage-schedule.ts";
+import { Gathering } from "./gather.ts";
+import { clusterAddresses } from "./image/cluster-image.ts";
+import { SLOT_COUNT } from "./memory-plan.ts";
+import type { ReplayEnd, ReplayHooks, ReplayOptions } from "./replay-options.ts";
+import { Steering } from "./steer.ts";
+import { WorkerPool } from "./worker-pool.ts";
+import type { WorkerTiming } from "./worker-protocol.ts";
+
+/** A thread costs about 40 ms to start; below this much input one is enough. */
+const SMALL_INPUT_BYTES = 4 * 1024 * 1024;
+/** More workers than this would not find room for their blocks beside the shards in 2 GiB. */
+const MOST_WORKERS = 8;
+const STOP_POLL_MS = 100;
+
+export async function runReplay(options: ReplayOptions, hooks: ReplayHooks): Promise<ReplayEnd> {
+  const bytesTotal = inputBytes(options);
+  const workers = bytesTotal !== null && bytesTotal < SMALL_INPUT_BYTES ? 1 : Math.min(options.workers, MOST_WORKERS);
+  const readers = await Promise.all(options.captures.map(async ({ path }) => await openCapture(path)));
+  const memory = layOutMemory(options, workers);
+  const run = new ReplayRun(options, hooks, memory, mergeCaptures(readers), bytesTotal);
+  const result = await run.toEnd();
+  return { result, flows: flowRecords(memory, options.maxFlows), files: run.files, workers };
+}
+
+/** Size of the input; null where standard input is part of it. */
+function inputBytes(options: ReplayOptions): number | null {
+  let sum = 0;
+  for (const { path } of options.captures) {
+    if (path === STANDARD_INPUT) return null;
+    sum += statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  }
+  return sum;
+}
+
+interface PostedChunk {
+  readonly chunk: number;
+  readonly owners: Uint8Array;
+  readonly packets: number;
+}
+
+class ReplayRun {
+  readonly #options: ReplayOptions;
+  readonly #hooks: ReplayHooks;
+  readonly #memory: ClusterMemory;
+  readonly #merged: MergedCaptures;
+  readonly #bytesTotal: number | null;
+  readonly #pool: WorkerPool;
+  readonly #output: ChunkOutput;
+  readonly #tally: CaptureTally;
+  readonly #filler: ChunkFiller;
+  readonly #garbage: GarbageSchedule;
+  readonly #underWay: PostedChunk[] = [];
+  #bytesRead = 0;
+  #collected = 0;
+  #interrupted = false;
+  #readTime = 0;
+  #writeTime = 0;
+
+  constructor(options: ReplayOptions, hooks: ReplayHooks, memory: ClusterMemory, merged: MergedCaptures, bytesTotal: number | null) {
+    this.#options = options;
+    this.#hooks = hooks;
+    this.#memory = memory;
+    this.#merged = merged;
+    this.#bytesTotal = bytesTotal;
+    this.#tally = new CaptureTally(options.captures.length);
+    const steering = new Steering(new AddressBook(clusterAddresses(options.tables)), options.tables.config.tunnelPort);
+    this.#filler = new ChunkFiller(merged, memory, steering, this.#tally, options);
+    this.#garbage = new GarbageSchedule(options.tables.nodes.length, CLOCK_START);
+    this.#output = new ChunkOutput(memory, options, "egwsim");
+    this.#pool = new WorkerPool(memory, options.kernel);
+  }
+
+  get files(): readonly string[] {
+    return this.#output.files;
+  }
+
+  async toEnd(): Promise<RunResult> {
+    const started = performance.now();
+    let timing: WorkerTiming;
+    try {
+      await this.#readAll();
+      while (this.#underWay.length > 0) await this.#takeBack();
+      timing = await this.#pool.end();
+    } catch (error) {
+      await this.#pool.abort();
+      throw error;
+    } finally {
+      this.#output.close();
+      await this.#merged.close();
+    }
+    return this.#result((performance.now() - started) / 1000, timing);
+  }
+
+  async #readAll(): Promise<void> {
+    for (;;) {
+      // Slots are used in turn: the chunk that had this one must be back.
+      while (this.#underWay.length >= SLOT_COUNT) await this.#takeBack();
+      const before = performance.now();
+      this.#filler.begin(WorkerPool.slotOf(this.#pool.nextChunk));
+      const end = await this.#fillChunk();
+      this.#filler.close();
+      this.#readTime += performance.now() - before;
+      if (this.#filler.packets > 0) this.#underWay.push({ chunk: this.#pool.postBatch(), owners: this.#filler.owners, packets: this.#filler.packets });
+      this.#bytesRead += this.#filler.bytes + this.#filler.packets * 16;
+      this.#hooks.onProgress(this.#bytesRead, this.#bytesTotal, this.#tally.packets);
+      if (end === "stopped") this.#interrupted = true;
+      if (end === "ended" || end === "stopped") return;
+      if (end === "collection-due") await this.#collectGarbage();
+    }
+  }
+
+  async #fillChunk(): Promise<"full" | "ended" | "stopped" | "collection-due"> {
+    for (;;) {
+      if (this.#hooks.shouldStop()) return "stopped";
+      const end = this.#filler.fill(this.#garbage.nextDue);
+      if (end !== "needs-fill") return end;
+      if (!(await this.#fillReader())) return "stopped";
+    }
+  }
+
+  /** Waits for the reader to be filled; on standard input no longer than until the run is told to stop, and then false. */
+  async #fillReader(): Promise<boolean> {
+    const filling = this.#merged.fill().then(() => true);
+    if (this.#bytesTotal !== null) return await filling;
+    for (;;) {
+      const poll = new Promise<boolean>((resolve) => setTimeout(resolve, STOP_POLL_MS, false));
+      if (await Promise.race([filling, poll])) return true;
+      if (this.#hooks.shouldStop()) return false;
+    }
+  }
+
+  async #takeBack(): Promise<void> {
+    const posted = this.#underWay.shift();
+    if (posted === undefined) return;
+    await this.#pool.finished(posted.chunk);
+    const before = performance.now();
+    this.#output.write(posted.chunk, posted.owners, posted.packets);
+    this.#writeTime += performance.now() - before;
+  }
+
+  /** A barrier: everything before the due time is through, all shards are swept, every node sets its next time. */
+  async #collectGarbage(): Promise<void> {
+    while (this.#underWay.length > 0) await this.#takeBack();
+    const { now } = this.#filler;
+    for (let round = 0; this.#garbage.nextDue <= now; round++) {
+      if (round === MAX_ROUNDS_PER_GAP) {
+        this.#garbage.skipTo(now);
+        return;
+      }
+      await this.#collectAt(this.#garbage.nextDue);
+    }
+  }
+
+  async #collectAt(due: number): Promise<void> {
+    const { arena, workers } = this.#memory, nodes = this.#options.tables.nodes.length;
+    for (const worker of workers) {
+      arena.bytes.fill(0, worker.collected, worker.collected + nodes * 32);
+      for (let node = 0; node < nodes; node++) arena.put32(worker.due + 4 * node, this.#garbage.isDue(node, due) ? 1 : 0);
+    }
+    await this.#pool.finished(this.#pool.postCollection(due));
+    for (let node = 0; node < nodes; node++) {
+      if (!this.#garbage.isDue(node, due)) continue;
+      let share = 0;
+      for (const map of [0, 1]) {
+        let alive = 0, deleted = 0;
+        for (const worker of workers) {
+          const at = worker.collected + (node * 2 + map) * 16;
+          alive += arena.view.getFloat64(at, true);
+          deleted += arena.view.getFloat64(at + 8, true);
+        }
+        this.#collected += deleted;
+        if (deleted > 0) share = Math.max(share, deleted / (alive + deleted));
+      }
+      this.#garbage.collected(node, due, share);
+    }
+    this.#garbage.settle();
+  }
+
+  #result(wall: number, timing: WorkerTiming): RunResult {
+    const gathering = new Gathering(this.#memory, this.#options.tables), tally = this.#tally, totals = gathering.tableTotals();
+    const note = (number: number): number => gathering.note(number);
+    return {
+      captures: tally.summaries(this.#merged.readers, this.#merged.faults),
+      received: { packets: tally.packets, bytes: tally.bytes },
+      forwarded: gathering.outcome(OUT_FORWARDED), delivered: gathering.outcome(OUT_DELIVERED), passed: gathering.outcome(OUT_PASSED),
+      dropped: gathering.outcome(OUT_DROPPED), ignored: { packets: tally.ignoredPackets, bytes: tally.ignoredBytes },
+      ...gathering.endings(), ignoredBy: tally.ignoredBy(), policyUse: gathering.policyUse(), masqueradeUse: gathering.masqueradeUse(),
+      snatPorts: gathering.snatPorts(),
+      replies: {
+        restored: note(NC_REPLY_RESTORED), identical: note(NC_REPLY_IDENTICAL), knownDefect: note(NC_REPLY_DEFECT), different: note(NC_REPLY_DIFFERENT),
+        firstDifferent: note(NC_REPLY_FIRST_DIFFERENT),
+      },
+      partialChecksumsCompleted: note(NC_PARTIAL_CSUM), oversizedFrames: note(NC_OVERSIZED), snappedFrames: note(NC_SNAPPED),
+      openersAssumed: note(NC_OPENERS_ASSUMED), repeatedFrames: this.#filler.repeats.count, flowCount: totals.flows,
+      flowsNotListed: Math.max(0, totals.flows - this.#options.maxFlows) + note(NC_FLOWS_NOT_LISTED),
+      conntrackEntries: totals.conntrack, natEntries: totals.nat, evictions: { conntrack: totals.evictedConntrack, nat: totals.evictedNat },
+      garbageCollected: this.#collected, natRetriesOverHalf: note(NC_NAT_RETRIES),
+      interrupted: this.#interrupted || this.#merged.faults.length > 0,
+      timing: {
+        wall, read: this.#readTime / 1000, kernel: timing.kernel, write: this.#writeTime / 1000, packetsPerSecond: wall > 0 ? tally.packets / wall : 0,
+      },
+    };
+  }
+}

@@ -1,0 +1,41 @@
+import { TR_CT, TR_HOOK, TR_NAT_ADDR, TR_NAT_PORT, TR_NODE, TR_POLICY, TR_REMOTE, TR_SEQ_LO, TR_TO, TR_VERDICT, TR_VNI } from "../kernel/pipeline/layout-batch.ts";
+import type { DatapathTables } from "../control/tables.ts";
+import { dropReason } from "../observe/drop-reasons.ts";
+import { formatIpv4 } from "../observe/ip-text.ts";
+import type { HookName } from "../observe/run-result.ts";
+import { addressOf, wirePort } from "./image/arena.ts";
+
+/** By HOOK_… number of the kernel. */
+export const HOOK_NAMES: readonly HookName[] = ["from-container", "to-netdev", "from-overlay", "from-netdev", "to-container"];
+const TO_TUNNEL = 1, TO_NEIGH = 2, TO_ENDPOINT = 3, TO_HOST = 4;
+const CT_NAMES = ["new", "established", "reply", "related"] as const;
+
+/** One line on what a hook did with a packet: packet number, hook and node, verdict, policy, translation, drop reason. */
+export function traceComment(view: DataView, at: number, tables: DatapathTables): string {
+  const word = (offset: number): number => view.getInt32(at + offset, true);
+  const hook = HOOK_NAMES[word(TR_HOOK)] ?? "to-container", verdict = word(TR_VERDICT), policy = tables.policies[word(TR_POLICY)];
+  const parts = [`packet ${word(TR_SEQ_LO) >>> 0}`, `${hook} on ${tables.nodes[word(TR_NODE)]?.name ?? "?"}`];
+  if (hook === "from-container" && verdict >= 0) parts.push(`conntrack ${CT_NAMES[word(TR_CT)] ?? "new"}`);
+  if (policy !== undefined) parts.push(`policy ${policy.name}`);
+  if (verdict < 0) {
+    const reason = dropReason(-verdict);
+    return [...parts, `DROPPED ${-verdict} ${reason.text}`].join(", ");
+  }
+  const nat = word(TR_NAT_ADDR);
+  if (nat !== 0 && (hook === "to-netdev" || hook === "from-netdev"))
+    parts.push(`${hook === "to-netdev" ? "SNAT to" : "translated back to"} ${formatIpv4(addressOf(nat))}:${wirePort(word(TR_NAT_PORT))}`);
+  parts.push(verdictText(hook, verdict, word(TR_TO), word(TR_REMOTE), word(TR_VNI)));
+  return parts.join(", ");
+}
+
+function verdictText(hook: HookName, verdict: number, to: number, remote: number, vni: number): string {
+  if (verdict === 0) return hook === "to-netdev" ? "FORWARDED out of the device" : "PASSED to the node's stack";
+  switch (to) {
+    case TO_TUNNEL: return `REDIRECTED into the tunnel to ${formatIpv4(addressOf(remote))}, VNI ${vni}`;
+    case TO_NEIGH: return "REDIRECTED to the route's device";
+    case TO_ENDPOINT: return "DELIVERED to the pod";
+    case TO_HOST: return "PASSED to the node's stack";
+    default: return "FORWARDED";
+  }
+}
+

@@ -1,0 +1,43 @@
+// How the main thread and the workers talk: words in shared memory, one message a chunk. Frames never travel by message.
+import type { MessagePort } from "node:worker_threads";
+import type { KernelBuild } from "./replay-options.ts";
+
+/** Words of the control block. */
+export const CONTROL_POSTED = 0;
+/** Per slot: what to do, and for garbage collection the clock. */
+export const CONTROL_SLOT = 8;
+export const SLOT_COMMAND = 0;
+export const SLOT_NOW = 1;
+export const SLOT_WORDS = 8;
+
+export const COMMAND_BATCH = 1;
+export const COMMAND_COLLECT = 2;
+export const COMMAND_END = 3;
+
+/** Addresses that one worker works with. */
+export interface WorkerAddresses {
+  readonly context: number;
+  /** By slot: this worker's descriptors, the word that holds their number, and its stream blocks. */
+  readonly descriptors: readonly number[];
+  readonly counts: readonly number[];
+  readonly streams: readonly (readonly number[])[];
+  /** Shards this worker owns. */
+  readonly shards: readonly number[];
+  /** Garbage collection: word per node (due or not), and its counters. */
+  readonly due: number;
+  readonly collected: number;
+}
+
+export interface WorkerTask {
+  readonly memory: WebAssembly.Memory;
+  readonly control: SharedArrayBuffer;
+  readonly port: MessagePort;
+  readonly kernel: KernelBuild;
+  readonly addresses: WorkerAddresses;
+}
+
+/** What a worker's task returns when it ends. Seconds. */
+export interface WorkerTiming {
+  readonly kernel: number;
+  readonly idle: number;
+}

@@ -1,0 +1,38 @@
+// A worker: one long-running piscina task that takes chunks in order until it is told to end.
+import { performance } from "node:perf_hooks";
+import { X_CURSORS, X_LIMITS } from "../kernel/pipeline/layout-batch.ts";
+import { kernelOn } from "./kernel-instance.ts";
+import { SLOT_COUNT, STREAM_BYTES } from "./memory-plan.ts";
+import {
+  COMMAND_BATCH, COMMAND_COLLECT, COMMAND_END, CONTROL_POSTED, CONTROL_SLOT, SLOT_COMMAND, SLOT_NOW, SLOT_WORDS, type WorkerTask, type WorkerTiming,
+} from "./worker-protocol.ts";
+
+export default function work(task: WorkerTask): WorkerTiming {
+  const { memory, port, addresses } = task;
+  const kernel = kernelOn(memory, task.kernel);
+  const control = new Int32Array(task.control), words = new Int32Array(memory.buffer);
+  let kernelTime = 0, idleTime = 0;
+  for (let chunk = 1; ; chunk++) {
+    const waited = performance.now();
+    for (let posted = Atomics.load(control, CONTROL_POSTED); posted < chunk; posted = Atomics.load(control, CONTROL_POSTED))
+      Atomics.wait(control, CONTROL_POSTED, posted);
+    const started = performance.now();
+    idleTime += started - waited;
+    const slot = chunk % SLOT_COUNT, at = CONTROL_SLOT + slot * SLOT_WORDS;
+    const command = control[at + SLOT_COMMAND];
+    if (command === COMMAND_END) break;
+    if (command === COMMAND_BATCH) {
+      for (const [stream, start] of (addresses.streams[slot] ?? []).entries()) {
+        words[(addresses.context + X_CURSORS) / 4 + stream] = start;
+        words[(addresses.context + X_LIMITS) / 4 + stream] = start + (STREAM_BYTES[stream] ?? 0);
+      }
+      kernel.processBatch(addresses.context, addresses.descriptors[slot] ?? 0, words[(addresses.counts[slot] ?? 0) / 4] ?? 0);
+    } else if (command === COMMAND_COLLECT) {
+      for (const shard of addresses.shards) kernel.collectGarbage(shard, addresses.due, addresses.collected, control[at + SLOT_NOW] ?? 0);
+    }
+    kernelTime += performance.now() - started;
+    port.postMessage(chunk);
+  }
+  port.close();
+  return { kernel: kernelTime / 1000, idle: idleTime / 1000 };
+}

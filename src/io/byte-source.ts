@@ -1,0 +1,99 @@
+import type { FileHandle } from "node:fs/promises";
+import { open } from "node:fs/promises";
+import type { Readable } from "node:stream";
+import { systemFault } from "./system-fault.ts";
+
+/** Bytes in order, pulled; nothing is read ahead of what is asked for but the stream's own buffer. */
+export interface ByteSource {
+  /** Fills `into` from index `at` on with at least one byte, at most to its end; resolves to the number of bytes, 0 at the
+   * end of the input. Rejects with InputError, and again on every later call, once the input has failed. */
+  read(into: Uint8Array, at: number): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** A file, FIFO or device by its path. */
+export class FileSource implements ByteSource {
+  private readonly path: string;
+  private readonly handle: FileHandle;
+
+  private constructor(path: string, handle: FileHandle) {
+    this.path = path;
+    this.handle = handle;
+  }
+
+  static async open(path: string): Promise<FileSource> {
+    try {
+      return new FileSource(path, await open(path, "r"));
+    } catch (error) {
+      throw systemFault(path, "opening it", error);
+    }
+  }
+
+  async read(into: Uint8Array, at: number): Promise<number> {
+    try {
+      return (await this.handle.read(into, at, into.length - at, null)).bytesRead;
+    } catch (error) {
+      throw systemFault(this.path, "reading it", error);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.handle.close();
+  }
+}
+
+/** A node:stream Readable of bytes, such as standard input. Closing it destroys the stream. */
+export class StreamSource implements ByteSource {
+  private readonly stream: Readable;
+  private chunk: Uint8Array = new Uint8Array(0);
+  private taken = 0;
+  private ended = false;
+  private failure: unknown = null;
+  private wake: () => void = () => {};
+
+  /** `explain` makes an InputError of what the stream fails with. */
+  constructor(stream: Readable, explain: (error: Error) => unknown) {
+    this.stream = stream;
+    stream.on("readable", () => this.wake());
+    stream.on("end", () => {
+      this.ended = true;
+      this.wake();
+    });
+    stream.on("error", (error) => {
+      this.failure ??= explain(error);
+      this.wake();
+    });
+    stream.on("close", () => {
+      this.ended = true;
+      this.wake();
+    });
+  }
+
+  async read(into: Uint8Array, at: number): Promise<number> {
+    while (this.taken === this.chunk.length) {
+      // A destroyed stream still hands out what it had buffered, so that the data before a fault are not lost.
+      const chunk: unknown = this.stream.read();
+      if (chunk instanceof Uint8Array) {
+        this.chunk = chunk;
+        this.taken = 0;
+      } else if (chunk !== null) {
+        throw new TypeError(`the stream gives ${typeof chunk}, not bytes`);
+      } else if (this.failure !== null) {
+        throw this.failure;
+      } else if (this.ended) {
+        return 0;
+      } else {
+        await new Promise<void>((resolve) => (this.wake = resolve));
+      }
+    }
+    const count = Math.min(this.chunk.length - this.taken, into.length - at);
+    into.set(this.chunk.subarray(this.taken, this.taken + count), at);
+    this.taken += count;
+    return count;
+  }
+
+  close(): Promise<void> {
+    this.stream.destroy();
+    return Promise.resolve();
+  }
+}

@@ -1,0 +1,85 @@
+// cil_from_container (bpf_lxc.c): what a pod sends. Source check, conntrack, destination identity, then local delivery,
+// tunnel or route. The egress gateway is not decided here but at the device (to-netdev), as 1.19 does.
+import { ld16be, ld32, ld8, st32 } from "../mem.ts";
+import {
+  C_FLAGS, CF_FROM_TUNNEL, EP_ADDRESS, EP_FLAGS, EP_IDENTITY, EPF_AT_HOST_NS, EPF_HOST, IPC_HAS_TUNNEL, IPC_SKIP_TUNNEL, N_FLAGS, N_TUNNEL_PORT,
+  NF_FRAGMENTS, NF_HOST_ROUTING, NF_SIP_CHECK, NF_TUNNEL_MODE, P_CT_ENTRY, P_CT_STATUS, P_ENDPOINT, P_FIB_IFINDEX, P_FIB_NEXTHOP, P_FRAME,
+  P_INFO_FLAGS, P_INFO_TUNNEL, P_LEN, P_NODE, P_PORTS, P_RELATED, P_TO, TO_NONE, TUPLE_OUT,
+} from "../layout.ts";
+import { ETH_LEN, ETH_TYPE, ETHERTYPE_IPV4, IP_DST, IP_PROTO, IP_SRC, ipv4DecTtl, ipv4Header, isFragment, l4Offset, PROTO_ICMP, PROTO_UDP } from "../wire/ipv4.ts";
+import { ICMP_HEADER, within } from "../wire/l4.ts";
+import {
+  CT_ESTABLISHED, CT_NEW, DROP_ENCAP_PROHIBITED, DROP_FRAG_NOSUPPORT, DROP_INVALID, DROP_INVALID_SIP, DROP_NO_FIB, DROP_UNKNOWN_L3,
+  DROP_UNSUPPORTED_L2, MARK_IDENTITY, VERDICT_OK,
+} from "../verdict.ts";
+import { ctCreate, ctLookupBoth, DIR_EGRESS } from "./conntrack.ts";
+import { localDelivery } from "./local-delivery.ts";
+import { endpointFind, FIB_LOCAL, FIB_OK, fibFind, ipcacheFind } from "./lookups.ts";
+import { swapPorts } from "./ports.ts";
+import { redirectNeigh, redirectTunnel, setIdentityMark } from "./redirect.ts";
+
+/** Smallest EtherType that is one; below, the field is an IEEE 802.3 length. */
+const ETHERTYPE_MIN: i32 = 0x0600;
+
+/** VERDICT_OK: to the node's stack. VERDICT_REDIRECT: see P_TO. Or a drop. P_ENDPOINT names the pod. */
+export function fromContainer(pkt: i32): i32 {
+  st32(pkt + P_TO, TO_NONE);
+  if (ld32(pkt + P_LEN) < ETH_LEN) return DROP_UNSUPPORTED_L2;
+  const type: i32 = ld16be(ld32(pkt + P_FRAME) + ETH_TYPE);
+  if (type < ETHERTYPE_MIN) return DROP_UNSUPPORTED_L2;
+  if (type !== ETHERTYPE_IPV4) return DROP_UNKNOWN_L3;
+  const ip: i32 = ipv4Header(pkt);
+  if (ip === 0) return DROP_INVALID;
+  const flags: i32 = ld32(ld32(pkt + P_NODE) + N_FLAGS), endpoint: i32 = ld32(pkt + P_ENDPOINT);
+  if ((flags & NF_FRAGMENTS) === 0 && isFragment(ip)) return DROP_FRAG_NOSUPPORT;
+  if ((flags & NF_SIP_CHECK) !== 0 && ld32(ip + IP_SRC) !== ld32(endpoint + EP_ADDRESS)) return DROP_INVALID_SIP;
+
+  const l4: i32 = l4Offset(ip);
+  const status: i32 = ctLookupBoth(pkt, ip, l4, DIR_EGRESS);
+  if (status < 0) return status;
+  st32(pkt + P_CT_STATUS, status);
+  const fromTunnel: boolean = status !== CT_NEW && (ld32(ld32(pkt + P_CT_ENTRY) + C_FLAGS) & CF_FROM_TUNNEL) !== 0;
+
+  if (status === CT_NEW || status === CT_ESTABLISHED) {
+    const denied: i32 = policyEgress(pkt, ip, l4);
+    if (denied < 0) return denied;
+  }
+  if (status === CT_NEW) {
+    const error: i32 = ctCreate(
+      pkt, ld8(ip + IP_PROTO), TUPLE_OUT | ld32(pkt + P_RELATED), ld32(ip + IP_SRC), ld32(ip + IP_DST), swapPorts(ld32(pkt + P_PORTS)), DIR_EGRESS,
+      ld32(endpoint + EP_IDENTITY), false, true,
+    );
+    if (error < 0) return error;
+  }
+  return forwardToDestination(pkt, ip, flags, endpoint, fromTunnel);
+}
+
+/** What policy_can_egress4 refuses whatever the rules say: tunnel traffic of a pod's own making, a cut ICMP header. */
+function policyEgress(pkt: i32, ip: i32, l4: i32): i32 {
+  const proto: i32 = ld8(ip + IP_PROTO);
+  if (proto === PROTO_UDP && ld32(pkt + P_PORTS) >>> 16 === ld32(ld32(pkt + P_NODE) + N_TUNNEL_PORT)) return DROP_ENCAP_PROHIBITED;
+  if (proto === PROTO_ICMP && !within(pkt, l4, ICMP_HEADER)) return DROP_INVALID;
+  return 0;
+}
+
+/** ipv4_forward_to_destination. */
+function forwardToDestination(pkt: i32, ip: i32, flags: i32, endpoint: i32, fromTunnel: boolean): i32 {
+  const identity: i32 = ld32(endpoint + EP_IDENTITY), daddr: i32 = ld32(ip + IP_DST);
+  setIdentityMark(pkt, identity, MARK_IDENTITY);
+  const local: i32 = endpointFind(pkt, daddr);
+  if (local !== 0) {
+    if ((ld32(local + EP_FLAGS) & (EPF_HOST | EPF_AT_HOST_NS)) !== 0) return VERDICT_OK;
+    return localDelivery(pkt, ip, local, identity, false);
+  }
+  if ((flags & NF_TUNNEL_MODE) !== 0 && ipcacheFind(pkt, daddr)) {
+    const info: i32 = ld32(pkt + P_INFO_FLAGS);
+    if ((fromTunnel || (info & IPC_SKIP_TUNNEL) === 0) && (info & IPC_HAS_TUNNEL) !== 0) return redirectTunnel(pkt, ld32(pkt + P_INFO_TUNNEL), identity);
+  }
+  if ((flags & NF_HOST_ROUTING) === 0) return VERDICT_OK;
+  const route: i32 = fibFind(pkt, ld32(ip + IP_SRC), daddr);
+  if (route === FIB_LOCAL) return VERDICT_OK;
+  if (route !== FIB_OK) return DROP_NO_FIB;
+  const expired: i32 = ipv4DecTtl(ip);
+  if (expired < 0) return expired;
+  return redirectNeigh(pkt, ld32(pkt + P_FIB_IFINDEX), ld32(pkt + P_FIB_NEXTHOP));
+}

@@ -1,0 +1,114 @@
+// A batch of descriptors, packet after packet: enter, walk, settle. The engine calls this and nothing else per packet.
+import { fill, ld32, ld8, ldf64, mul, st32 } from "../mem.ts";
+import {
+  EP_IDENTITY, P_ENDPOINT, P_FLAGS, P_FLOW, P_FRAME, P_LEN, P_MARK, P_NOW, P_POLICY, P_SEQ_HI, P_SEQ_LO, P_SHARD, P_SIZE,
+  P_TIME_NSEC, P_TIME_SEC, P_TUNNEL_REMOTE, P_TUNNEL_VNI, P_WIRE_LEN, PF_SNAPPED,
+} from "../layout.ts";
+import { FK_OUTSIDE, FK_POD, OUT_DELIVERED, OUT_DROPPED, OUT_PASSED } from "../layout-flow.ts";
+import { ETH_LEN, IP_PROTO, IP_SRC, PROTO_ICMP } from "../wire/ipv4.ts";
+import { MARK_HOST } from "../verdict.ts";
+import { swapPorts } from "../datapath/ports.ts";
+import {
+  B_ENTRY, B_FRAME, B_LEN, B_NODE, B_NOW, B_NSEC, B_OUTCOME, B_REMOTE, B_SEC, B_SEQ_HI, B_SEQ_LO, B_SHARD, B_SIZE, B_VNI, B_WIRE_LEN, B_WROTE,
+  ENTRY_HOST, ENTRY_NETDEV, ENTRY_OVERLAY, ENTRY_POD, NC_REPLY_RESTORED, STREAM_EXTERNAL, STREAM_POD, X_CURSORS, X_NOTES, X_PACKET,
+  X_SHARDS,
+} from "./layout-batch.ts";
+import { emitFrame } from "./emit.ts";
+import { flowIdentity, flowOf, flowPorts, flowSettle, holdsIpv4 } from "./flows.ts";
+import { ingest } from "./ingest.ts";
+import { settleOpener } from "./opener.ts";
+import { checkReply, restoreReply } from "./replies.ts";
+import { countOutcome } from "./tally.ts";
+import { AT_FROM_CONTAINER, AT_FROM_NETDEV, AT_FROM_OVERLAY, AT_TO_NETDEV, enterNode, enterPod, walk } from "./walk.ts";
+
+/** Runs `count` descriptors from `first` on. The stream cursors of the context advance; each descriptor gets the bytes it
+ * wrote to each stream, and its outcome. */
+export function processBatch(cx: i32, first: i32, count: i32): void {
+  const end: i32 = first + mul(count, B_SIZE);
+  for (let d: i32 = first; d < end; d += B_SIZE) {
+    const pod: i32 = ld32(cx + X_CURSORS), overlay: i32 = ld32(cx + X_CURSORS + 4), external: i32 = ld32(cx + X_CURSORS + 8), trace: i32 = ld32(cx + X_CURSORS + 12);
+    st32(d + B_OUTCOME, processPacket(cx, d, end));
+    st32(d + B_WROTE, ld32(cx + X_CURSORS) - pod);
+    st32(d + B_WROTE + 4, ld32(cx + X_CURSORS + 4) - overlay);
+    st32(d + B_WROTE + 8, ld32(cx + X_CURSORS + 8) - external);
+    st32(d + B_WROTE + 12, ld32(cx + X_CURSORS + 12) - trace);
+  }
+}
+
+function loadPacket(cx: i32, d: i32): i32 {
+  const pkt: i32 = ld32(cx + X_PACKET);
+  fill(pkt, 0, P_SIZE);
+  st32(pkt + P_FRAME, ld32(d + B_FRAME));
+  st32(pkt + P_LEN, ld32(d + B_LEN));
+  st32(pkt + P_WIRE_LEN, ld32(d + B_WIRE_LEN));
+  st32(pkt + P_TIME_SEC, ld32(d + B_SEC));
+  st32(pkt + P_TIME_NSEC, ld32(d + B_NSEC));
+  st32(pkt + P_SEQ_LO, ld32(d + B_SEQ_LO));
+  st32(pkt + P_SEQ_HI, ld32(d + B_SEQ_HI));
+  st32(pkt + P_NOW, ld32(d + B_NOW));
+  st32(pkt + P_SHARD, ld32(ld32(cx + X_SHARDS) + (ld32(d + B_SHARD) << 2)));
+  if (ld32(d + B_LEN) < ld32(d + B_WIRE_LEN)) st32(pkt + P_FLAGS, PF_SNAPPED);
+  enterNode(cx, pkt, ld32(d + B_NODE));
+  return pkt;
+}
+
+/** Returns OUT_…; steering has made sure that the frame holds an IPv4 header. */
+function processPacket(cx: i32, d: i32, end: i32): i32 {
+  const pkt: i32 = loadPacket(cx, d);
+  if (!holdsIpv4(pkt)) return finish(cx, pkt, OUT_PASSED, false);
+  const ip: i32 = ld32(pkt + P_FRAME) + ETH_LEN, entry: i32 = ld32(d + B_ENTRY), node: i32 = ld32(d + B_NODE);
+  ingest(cx, pkt, ip);
+  if (entry === ENTRY_POD) return fromPod(cx, pkt, ip, node, d, end);
+  if (entry === ENTRY_NETDEV || entry === ENTRY_HOST || entry === ENTRY_OVERLAY) return atNode(cx, pkt, ip, node, entry, d);
+  return toPod(cx, pkt, ip, node, d, end);
+}
+
+function fromPod(cx: i32, pkt: i32, ip: i32, node: i32, d: i32, end: i32): i32 {
+  emitFrame(cx, pkt, STREAM_POD);
+  if (!enterPod(pkt, ld32(ip + IP_SRC))) return finish(cx, pkt, OUT_PASSED, false);
+  st32(pkt + P_FLOW, flowOf(pkt, ip, node, FK_POD, true));
+  settleOpener(cx, pkt, ip, true, flowPorts(pkt, ip), d + B_SIZE, end, ld32(d + B_SEQ_LO));
+  flowIdentity(pkt, ld32(ld32(pkt + P_ENDPOINT) + EP_IDENTITY));
+  return finish(cx, pkt, walk(cx, pkt, AT_FROM_CONTAINER), false);
+}
+
+function toPod(cx: i32, pkt: i32, ip: i32, node: i32, d: i32, end: i32): i32 {
+  st32(pkt + P_FLOW, flowOf(pkt, ip, node, FK_POD, false));
+  const ports: i32 = flowPorts(pkt, ip);
+  const podPorts: i32 = ld8(ip + IP_PROTO) === PROTO_ICMP ? ports : swapPorts(ports);
+  settleOpener(cx, pkt, ip, false, podPorts, d + B_SIZE, end, ld32(d + B_SEQ_LO));
+  const restored: f64 = ldf64(ld32(cx + X_NOTES) + (NC_REPLY_RESTORED << 3));
+  const entrance: i32 = restoreReply(cx, pkt, ip, podPorts);
+  enterNode(cx, pkt, entrance);
+  st32(pkt + P_POLICY, 0);
+  emitFrame(cx, pkt, STREAM_EXTERNAL);
+  const outcome: i32 = walk(cx, pkt, AT_FROM_NETDEV);
+  if (outcome === OUT_DELIVERED) checkReply(cx, pkt, restored);
+  return finish(cx, pkt, outcome, true);
+}
+
+/** Frames of a capture taken on a node: they enter as they are. */
+function atNode(cx: i32, pkt: i32, ip: i32, node: i32, entry: i32, d: i32): i32 {
+  if (entry === ENTRY_HOST) {
+    st32(pkt + P_MARK, MARK_HOST);
+    st32(pkt + P_FLOW, flowOf(pkt, ip, node, FK_OUTSIDE, true));
+    return finish(cx, pkt, walk(cx, pkt, AT_TO_NETDEV), false);
+  }
+  if (entry === ENTRY_OVERLAY) {
+    st32(pkt + P_TUNNEL_VNI, ld32(d + B_VNI));
+    st32(pkt + P_TUNNEL_REMOTE, ld32(d + B_REMOTE));
+    st32(pkt + P_FLOW, flowOf(pkt, ip, node, FK_OUTSIDE, true));
+    return finish(cx, pkt, walk(cx, pkt, AT_FROM_OVERLAY), false);
+  }
+  emitFrame(cx, pkt, STREAM_EXTERNAL);
+  st32(pkt + P_FLOW, flowOf(pkt, ip, node, FK_OUTSIDE, false));
+  return finish(cx, pkt, walk(cx, pkt, AT_FROM_NETDEV), true);
+}
+
+function finish(cx: i32, pkt: i32, walked: i32, reply: boolean): i32 {
+  const outcome: i32 = walked < 0 ? OUT_DROPPED : walked;
+  countOutcome(cx, pkt, outcome);
+  flowSettle(cx, pkt, reply, outcome, walked < 0 ? -walked : 0);
+  return outcome;
+}
+

@@ -1,0 +1,151 @@
+// Offsets of what the engine hands the pipeline: the context of a worker and the descriptor of a packet.
+
+// ── Context ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+/** The packet structure that this worker reuses. */
+export const X_PACKET: i32 = 0;
+/** Array of node addresses, by index; array of shard addresses, by number. */
+export const X_NODES: i32 = 4;
+export const X_SHARDS: i32 = 8;
+/** Static hash of the cluster's addresses (A_…). */
+export const X_ADDRESSES: i32 = 12;
+/** OUT-stream cursors: next free byte of each stream, STREAM_… words. */
+export const X_CURSORS: i32 = 16;
+/** STREAMS bits: which streams are written. */
+export const X_WRITE: i32 = 32;
+/** Packets up to this number (f64) are traced. */
+export const X_TRACE_UNTIL: i32 = 40;
+/** XO_… bits. */
+export const X_OPTIONS: i32 = 48;
+/** Room for one frame and its headers: what a reply looked like when captured. */
+export const X_SAVED: i32 = 52;
+/** Room for a frame of the pipeline's own making. */
+export const X_MADE: i32 = 56;
+/** Totals (f64 pairs packets, bytes) by OUT_… outcome. */
+export const X_TOTALS: i32 = 60;
+/** Counters of policy use and of masquerading, U_SIZE each. */
+export const X_USE: i32 = 64;
+export const X_MASQUERADE: i32 = 68;
+/** Growing table of tallies (TL_…). */
+export const X_TALLIES: i32 = 72;
+/** Plain counters (f64), N… below. */
+export const X_NOTES: i32 = 76;
+export const X_NODE_COUNT: i32 = 80;
+/** End of each stream's block, STREAM_… words; a record that does not fit any more is left out. */
+export const X_LIMITS: i32 = 84;
+export const X_SIZE: i32 = 128;
+
+export const STREAM_POD: i32 = 0;
+export const STREAM_OVERLAY: i32 = 1;
+export const STREAM_EXTERNAL: i32 = 2;
+export const STREAM_TRACE: i32 = 3;
+export const STREAM_COUNT: i32 = 4;
+
+export const XO_ASSUME_OUTSIDE: i32 = 1;
+
+// ── Cluster address (slot of X_ADDRESSES) ────────────────────────────────────────────────────────────────────────────
+export const A_ADDRESS: i32 = 0;
+/** Index of the owning node plus one (the slot's used word). */
+export const A_NODE: i32 = 4;
+/** 1 a pod, 2 the node's own address, 3 a further address of the node. */
+export const A_KIND: i32 = 8;
+/** Device and MAC that frames to this address arrive at. */
+export const A_IFINDEX: i32 = 12;
+export const A_MAC: i32 = 16;
+export const A_SIZE: i32 = 24;
+export const A_POD: i32 = 1;
+
+// ── Descriptor of one packet ─────────────────────────────────────────────────────────────────────────────────────────
+export const B_FRAME: i32 = 0;
+export const B_LEN: i32 = 4;
+export const B_WIRE_LEN: i32 = 8;
+export const B_SEC: i32 = 12;
+export const B_NSEC: i32 = 16;
+export const B_SEQ_LO: i32 = 20;
+export const B_SEQ_HI: i32 = 24;
+/** ENTRY_…, and the node at which it enters. */
+export const B_ENTRY: i32 = 28;
+export const B_NODE: i32 = 32;
+export const B_SHARD: i32 = 36;
+/** Seconds on the datapath's clock. */
+export const B_NOW: i32 = 40;
+/** Tunnel metadata of ENTRY_OVERLAY. */
+export const B_VNI: i32 = 44;
+export const B_REMOTE: i32 = 48;
+/** Out: bytes written to each stream, in STREAM_… order, and the outcome. */
+export const B_WROTE: i32 = 52;
+export const B_OUTCOME: i32 = 68;
+export const B_SIZE: i32 = 72;
+
+/** Sent by a pod. */
+export const ENTRY_POD: i32 = 1;
+/** On its way to a pod, captured there in its final form. */
+export const ENTRY_REPLY: i32 = 2;
+/** Arrives at a node's device. */
+export const ENTRY_NETDEV: i32 = 3;
+/** Comes out of the tunnel on a node. */
+export const ENTRY_OVERLAY: i32 = 4;
+/** Sent by a node itself. */
+export const ENTRY_HOST: i32 = 5;
+
+// ── Counters ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+export const U_FWD_PACKETS: i32 = 0;
+export const U_FWD_BYTES: i32 = 8;
+export const U_REPLY_PACKETS: i32 = 16;
+export const U_REPLY_BYTES: i32 = 24;
+export const U_FLOWS: i32 = 32;
+/** Masquerading: the address used. */
+export const U_ADDRESS: i32 = 40;
+export const U_SIZE: i32 = 48;
+
+/** Tally: key (kind<<16 | hook<<8 | drop number, node, policy, 0). */
+export const TL_PACKETS: i32 = 24;
+export const TL_BYTES: i32 = 32;
+export const TL_FIRST: i32 = 40;
+export const TL_STRIDE: i32 = 48;
+export const TL_DROP: i32 = 1;
+export const TL_PASS: i32 = 2;
+export const TALLY_CAPACITY: i32 = 65536;
+
+// Plain counters, index of the f64 in X_NOTES.
+export const NC_PARTIAL_CSUM: i32 = 0;
+export const NC_OVERSIZED: i32 = 1;
+export const NC_SNAPPED: i32 = 2;
+export const NC_OPENERS_ASSUMED: i32 = 3;
+export const NC_FLOWS_NOT_LISTED: i32 = 4;
+export const NC_REPLY_RESTORED: i32 = 5;
+export const NC_REPLY_IDENTICAL: i32 = 6;
+export const NC_REPLY_DEFECT: i32 = 7;
+export const NC_REPLY_DIFFERENT: i32 = 8;
+/** Number of the first reply that differs, 0 for none. */
+export const NC_REPLY_FIRST_DIFFERENT: i32 = 9;
+export const NC_NAT_RETRIES: i32 = 10;
+export const NC_DEFECT_ECHO: i32 = 11;
+export const NC_DEFECT_POD_ERROR: i32 = 12;
+export const NC_COUNT: i32 = 13;
+
+// ── Hooks, as tallies and traces name them ───────────────────────────────────────────────────────────────────────────
+export const HOOK_FROM_CONTAINER: i32 = 0;
+export const HOOK_TO_NETDEV: i32 = 1;
+export const HOOK_FROM_OVERLAY: i32 = 2;
+export const HOOK_FROM_NETDEV: i32 = 3;
+export const HOOK_TO_CONTAINER: i32 = 4;
+
+// ── Trace record: a pcap record header, then this, then the frame ────────────────────────────────────────────────────
+export const TR_SEC: i32 = 0;
+export const TR_NSEC: i32 = 4;
+export const TR_LEN: i32 = 8;
+export const TR_WIRE_LEN: i32 = 12;
+export const TR_HOOK: i32 = 16;
+export const TR_NODE: i32 = 20;
+export const TR_VERDICT: i32 = 24;
+/** Index of the policy, -1 for none. */
+export const TR_POLICY: i32 = 28;
+export const TR_TO: i32 = 32;
+export const TR_NAT_ADDR: i32 = 36;
+export const TR_NAT_PORT: i32 = 40;
+export const TR_CT: i32 = 44;
+export const TR_SEQ_LO: i32 = 48;
+export const TR_SEQ_HI: i32 = 52;
+export const TR_REMOTE: i32 = 56;
+export const TR_VNI: i32 = 60;
+export const TR_SIZE: i32 = 64;

@@ -1,0 +1,49 @@
+// Counting: the one place where outcomes become numbers.
+import { ld32, ldf64, mul, st32, stf64 } from "../mem.ts";
+import { E_POLICY, N_INDEX, P_NODE, P_POLICY, P_WIRE_LEN } from "../layout.ts";
+import { find, insert } from "../table/dynamic.ts";
+import {
+  TL_BYTES, TL_FIRST, TL_PACKETS, U_ADDRESS, U_FLOWS, U_FWD_BYTES, U_FWD_PACKETS, U_REPLY_BYTES, U_REPLY_PACKETS, U_SIZE, X_MASQUERADE, X_NOTES,
+  X_TALLIES, X_TOTALS, X_USE,
+} from "./layout-batch.ts";
+import { seqOf } from "./emit.ts";
+
+function add(at: i32, amount: f64): void { stf64(at, ldf64(at) + amount); }
+
+export function countNote(cx: i32, note: i32): void { add(ld32(cx + X_NOTES) + (note << 3), 1.0); }
+
+export function countOutcome(cx: i32, pkt: i32, outcome: i32): void {
+  const at: i32 = ld32(cx + X_TOTALS) + (outcome << 4);
+  add(at, 1.0);
+  add(at + 8, 0.0 + ld32(pkt + P_WIRE_LEN));
+}
+
+/** Packets that ended in a hook, by kind (drop, pass), hook, number, node and policy. The table holds 65,536 combinations;
+ * beyond them only the totals count. */
+export function countTally(cx: i32, pkt: i32, kind: i32, hook: i32, code: i32): void {
+  const table: i32 = ld32(cx + X_TALLIES), record: i32 = ld32(pkt + P_POLICY);
+  const k0: i32 = (kind << 16) | (hook << 8) | code, node: i32 = ld32(ld32(pkt + P_NODE) + N_INDEX);
+  const policy: i32 = record === 0 ? -1 : ld32(record + E_POLICY);
+  let entry: i32 = find(table, k0, node, policy, 0);
+  if (entry === 0) entry = insert(table, k0, node, policy, 0);
+  if (entry === 0) return;
+  if (ldf64(entry + TL_PACKETS) === 0.0) stf64(entry + TL_FIRST, seqOf(pkt));
+  add(entry + TL_PACKETS, 1.0);
+  add(entry + TL_BYTES, 0.0 + ld32(pkt + P_WIRE_LEN));
+}
+
+/** Counters of a policy's use, or of a node's masquerading. */
+export function useCounters(cx: i32, use: i32): i32 { return ld32(cx + X_USE) + mul(use, U_SIZE); }
+
+export function masqueradeCounters(cx: i32, node: i32, excluded: boolean): i32 {
+  return ld32(cx + X_MASQUERADE) + mul((node << 1) | (excluded ? 1 : 0), U_SIZE);
+}
+
+export function countUse(counters: i32, pkt: i32, reply: boolean): void {
+  add(counters + (reply ? U_REPLY_PACKETS : U_FWD_PACKETS), 1.0);
+  add(counters + (reply ? U_REPLY_BYTES : U_FWD_BYTES), 0.0 + ld32(pkt + P_WIRE_LEN));
+}
+
+export function countFlow(counters: i32): void { add(counters + U_FLOWS, 1.0); }
+
+export function noteAddress(counters: i32, address: i32): void { st32(counters + U_ADDRESS, address); }

@@ -1,0 +1,41 @@
+import type { DropReason } from "./drop-reasons.ts";
+import { dropReason } from "./drop-reasons.ts";
+import type { FlowLine } from "./flow-shape.ts";
+import { formatIpv4, formatProtocol } from "./ip-text.ts";
+import type { FlowRecord, Tally } from "./run-result.ts";
+import type { TableNames } from "./table-names.ts";
+
+const copyTally = (tally: Tally): { packets: number; bytes: number } => ({ packets: tally.packets, bytes: tally.bytes });
+const copyReason = ({ code, text, name }: DropReason): DropReason => ({ code, text, name });
+
+/** The record with names for numbers; keys always in the same order. */
+export function flowLine(flow: FlowRecord, names: TableNames): FlowLine {
+  const destination = formatIpv4(flow.destination);
+  const translatedSource = flow.translated === null ? null : formatIpv4(flow.translated.source);
+  return {
+    protocol: formatProtocol(flow.protocol),
+    before: { source: formatIpv4(flow.source), sourcePort: flow.sourcePort, destination, destinationPort: flow.destinationPort },
+    after: flow.translated === null || translatedSource === null ? null : {
+      source: translatedSource, sourcePort: flow.translated.sourcePort, destination, destinationPort: flow.destinationPort,
+    },
+    pod: names.pod(flow.source),
+    peerPod: names.pod(flow.destination),
+    node: names.node(flow.sourceNode),
+    identity: flow.identity,
+    policy: names.policy(flow.policy),
+    excluded: flow.excluded,
+    gateway: names.node(flow.gatewayNode),
+    egressIp: flow.policy >= 0 && !flow.excluded ? translatedSource : null,
+    opener: flow.opener,
+    verdict: flow.outcome,
+    drop: flow.dropCode === 0 ? null : copyReason(dropReason(flow.dropCode)),
+    forward: copyTally(flow.forward),
+    reply: copyTally(flow.reply),
+    dropped: copyTally(flow.dropped),
+    firstPacket: flow.firstPacket,
+    lastPacket: flow.lastPacket,
+    firstDroppedPacket: flow.firstDroppedPacket === 0 ? null : flow.firstDroppedPacket,
+    firstTime: flow.firstTime,
+    lastTime: flow.lastTime,
+  };
+}

@@ -1,0 +1,29 @@
+import type { FlowOutcome, FlowRecord } from "./run-result.ts";
+
+/** What the screen and the report say about flows beyond what RunResult counts. */
+export interface FlowTotals {
+  readonly listed: number;
+  /** By the outcome of a flow's last packet. */
+  readonly byOutcome: Readonly<Record<FlowOutcome, number>>;
+  readonly withDrops: number;
+  /** Indexes of the policies that a flow met, excluded or not. */
+  readonly policies: ReadonlySet<number>;
+}
+
+export class FlowCounter {
+  private listed = 0;
+  private withDrops = 0;
+  private readonly policies = new Set<number>();
+  private readonly byOutcome: Record<FlowOutcome, number> = { forwarded: 0, delivered: 0, passed: 0, dropped: 0 };
+
+  add(flow: FlowRecord): void {
+    this.listed += 1;
+    this.byOutcome[flow.outcome] += 1;
+    if (flow.dropped.packets > 0) this.withDrops += 1;
+    if (flow.policy >= 0) this.policies.add(flow.policy);
+  }
+
+  totals(): FlowTotals {
+    return { listed: this.listed, byOutcome: { ...this.byOutcome }, withDrops: this.withDrops, policies: new Set(this.policies) };
+  }
+}

@@ -1,0 +1,102 @@
+// One case's laboratory in the kernel's memory: fresh tables, two nodes, one packet.
+import { Arena, sharedMemory, wireWord } from "../engine/image/arena.ts";
+import { writeIpcache } from "../engine/image/ipcache-image.ts";
+import { putMac, writeNode } from "../engine/image/node-image.ts";
+import { writePolicyTable } from "../engine/image/policy-image.ts";
+import { type ShardCapacity, writeShard } from "../engine/image/shard-image.ts";
+import { type Kernel, kernelOn, type KernelKind } from "../engine/kernel-instance.ts";
+import {
+  EP_ADDRESS, EP_FLAGS, EP_ID, EP_IDENTITY, EP_IFINDEX, EP_MAC, EP_NODE_MAC, EP_SIZE, EPF_USED, P_SIZE, S_FORCED, S_FORCED_COUNT, S_FORCED_NEXT,
+} from "../kernel/layout.ts";
+import type { LabMaps } from "./lab-maps.ts";
+import type { LabSettings } from "./lab-settings.ts";
+import { LAB_NODES, labNode, type LabNodeName, type LabPod } from "./laboratory.ts";
+
+const MEMORY_BYTES = 64 * 1024 * 1024;
+/** A whole frame, and what lies behind it in memory. */
+const FRAME_BYTES = 65_536 + 64;
+/** Room for every port of one remote end twice, and for what recordings add. */
+const ROOMY: ShardCapacity = { conntrack: 8192, nat: 140_000, fragments: 1024, flows: 16 };
+/** A draw happens at most twice a packet: once for a port out of range, once after the first collision. */
+const MOST_DRAWS = 2;
+
+/** A memory with the kernel on it, used again for one case after the other. */
+export class LabMemory {
+  readonly kernel: Kernel;
+  readonly #memory: WebAssembly.Memory;
+  #used = 0;
+
+  constructor(kind: KernelKind, wasmUrl?: URL) {
+    this.#memory = sharedMemory(MEMORY_BYTES);
+    this.kernel = wasmUrl === undefined ? kernelOn(this.#memory, kind) : kernelOn(this.#memory, kind, wasmUrl);
+  }
+
+  /** Zeroes what the last case used and begins anew with empty tables. */
+  fresh(capacity: ShardCapacity = ROOMY): CaseMemory {
+    new Uint8Array(this.#memory.buffer).fill(0, 0, this.#used);
+    const arena = new Arena(this.#memory);
+    return new CaseMemory(arena, capacity, (used) => { this.#used = used; });
+  }
+}
+
+export class CaseMemory {
+  readonly arena: Arena;
+  readonly packet: number;
+  readonly frame: number;
+  readonly shard: number;
+  readonly #forced: number;
+  readonly #nodes = new Map<LabNodeName, number>();
+  readonly #pods = new Map<number, number>();
+  readonly #setUsed: (used: number) => void;
+
+  constructor(arena: Arena, capacity: ShardCapacity, setUsed: (used: number) => void) {
+    this.arena = arena;
+    this.#setUsed = setUsed;
+    this.packet = arena.take(P_SIZE);
+    this.frame = arena.take(FRAME_BYTES, 64);
+    this.#forced = arena.take(4 * MOST_DRAWS);
+    this.shard = writeShard(arena, capacity, 0);
+    arena.put32(this.shard + S_FORCED, this.#forced);
+    setUsed(arena.used);
+  }
+
+  /** Writes a node's read-only tables, in the place of what it had before. */
+  publish(name: LabNodeName, settings: LabSettings, maps: LabMaps): void {
+    const policies = writePolicyTable(this.arena, maps.policies), ipcache = writeIpcache(this.arena, maps.ipcache);
+    this.#nodes.set(name, writeNode(this.arena, labNode(name, settings, maps, policies, ipcache)));
+    this.#setUsed(this.arena.used);
+  }
+
+  node(name: LabNodeName): number {
+    const at = this.#nodes.get(name);
+    if (at === undefined) throw new Error(`${LAB_NODES.join(" and ")} are published before a step runs`);
+    return at;
+  }
+
+  /** The endpoint record that a pod's own program was compiled with, whatever the endpoint map says. */
+  pod(pod: LabPod): number {
+    let at = this.#pods.get(pod.ifindex);
+    if (at === undefined) {
+      at = this.arena.take(EP_SIZE);
+      this.arena.put32(at + EP_ADDRESS, wireWord(pod.address));
+      this.arena.put32(at + EP_FLAGS, EPF_USED);
+      this.arena.put32(at + EP_IFINDEX, pod.ifindex);
+      this.arena.put32(at + EP_ID, pod.id);
+      this.arena.put32(at + EP_IDENTITY, pod.identity);
+      putMac(this.arena, at + EP_MAC, pod.mac);
+      putMac(this.arena, at + EP_NODE_MAC, pod.nodeMac);
+      this.#pods.set(pod.ifindex, at);
+      this.#setUsed(this.arena.used);
+    }
+    return at;
+  }
+
+  /** The outcome of the draws of the next step; null lets the kernel draw. */
+  forceDraw(port: number | null): void {
+    for (let k = 0; k < MOST_DRAWS; k++) this.arena.put32(this.#forced + 4 * k, port ?? 0);
+    this.arena.put32(this.shard + S_FORCED_NEXT, 0);
+    this.arena.put32(this.shard + S_FORCED_COUNT, port === null ? 0 : MOST_DRAWS);
+  }
+
+  get drawsTaken(): number { return this.arena.get32(this.shard + S_FORCED_NEXT); }
+}

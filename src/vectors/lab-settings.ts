@@ -1,0 +1,64 @@
+// The builds of the real programs that recordings name, as settings of a simulated node.
+import {
+  NF_ACCOUNTING, NF_DUAL_STACK, NF_EGRESS_GATEWAY, NF_FRAGMENTS, NF_GENEVE, NF_HOST_ROUTING, NF_MASQUERADE, NF_REMOTE_NODE_MASQ, NF_SCTP, NF_SIP_CHECK,
+  NF_TUNNEL_MODE,
+} from "../kernel/layout.ts";
+import { ID_WORLD, ID_WORLD_IPV4 } from "../kernel/verdict.ts";
+import type { Prefix } from "../control/tables.ts";
+import type { RecordedCase } from "./recording.ts";
+import { prefix4 } from "./lab-addresses.ts";
+
+export interface LabSettings {
+  /** NF_… bits. */
+  readonly flags: number;
+  readonly exclusion: Prefix | null;
+  readonly ipMasqAgent: boolean;
+  readonly snatMin: number;
+  readonly snatMax: number;
+  readonly worldIdentity: number;
+  readonly tunnelPort: number;
+  readonly vlanAllowed: number;
+}
+
+const DEFAULT_FLAGS = NF_HOST_ROUTING | NF_TUNNEL_MODE | NF_FRAGMENTS | NF_ACCOUNTING | NF_EGRESS_GATEWAY | NF_MASQUERADE | NF_SIP_CHECK;
+const VXLAN_PORT = 8472, GENEVE_PORT = 6081;
+const DEFAULTS: LabSettings = {
+  flags: DEFAULT_FLAGS, exclusion: prefix4("10.0.0.0/8"), ipMasqAgent: false, snatMin: 32768, snatMax: 65535, worldIdentity: ID_WORLD, tunnelPort: VXLAN_PORT,
+  vlanAllowed: 0,
+};
+const DUAL_STACK: LabSettings = { ...DEFAULTS, flags: DEFAULT_FLAGS | NF_DUAL_STACK, worldIdentity: ID_WORLD_IPV4 };
+
+const BUILDS: ReadonlyMap<string, LabSettings> = new Map([
+  ["default", DEFAULTS],
+  ["legacy_host_routing", { ...DEFAULTS, flags: DEFAULT_FLAGS & ~NF_HOST_ROUTING }],
+  ["no ENABLE_IPV4_FRAGMENTS", { ...DEFAULTS, flags: DEFAULT_FLAGS & ~NF_FRAGMENTS }],
+  ["ENABLE_SCTP", { ...DEFAULTS, flags: DEFAULT_FLAGS | NF_SCTP }],
+  ["default_dualstack", DUAL_STACK],
+  ["dual-stack, TUNNEL_PROTOCOL geneve", { ...DUAL_STACK, flags: DUAL_STACK.flags | NF_GENEVE, tunnelPort: GENEVE_PORT }],
+  ["dual-stack, VLAN_FILTER lets id 100 pass on ifindex 10", { ...DUAL_STACK, vlanAllowed: 100 }],
+]);
+
+/** The settings of a case's nodes, or the sentence why they cannot be set up. */
+export function labSettings(recorded: RecordedCase): LabSettings | string {
+  // Map sizes stand behind the name of the build and are told apart by max_entries.
+  const build = recorded.build.split(", max_entries ")[0] ?? recorded.build;
+  const { config } = recorded;
+  if (config?.per_packet_lb === true) return "the hooks do not translate services yet";
+  if (recorded.steps.some((step) => step.policy_verdict !== undefined)) return "the hooks do not apply network policy yet";
+  if (config === undefined || config.masquerade === undefined)
+    return BUILDS.get(build) ?? `no settings are known for the build "${build}"`;
+  let flags = NF_HOST_ROUTING | NF_FRAGMENTS | NF_ACCOUNTING | NF_SIP_CHECK;
+  if (config.masquerade) flags |= NF_MASQUERADE;
+  if (config.tunnel_mode === true) flags |= NF_TUNNEL_MODE;
+  if (config.egress_gateway === true) flags |= NF_EGRESS_GATEWAY;
+  if (config.enable_remote_node_masquerade === true) flags |= NF_REMOTE_NODE_MASQ;
+  if (build.startsWith("6")) return "the hooks do not do IPv6 yet";
+  return {
+    ...DEFAULTS,
+    flags,
+    exclusion: config.ipv4_native_routing_cidr == null ? null : prefix4(config.ipv4_native_routing_cidr),
+    ipMasqAgent: config.ip_masq_agent === true,
+    snatMin: config.snat_port_range?.[0] ?? DEFAULTS.snatMin,
+    snatMax: config.snat_port_range?.[1] ?? DEFAULTS.snatMax,
+  };
+}

@@ -1,0 +1,102 @@
+// One line of a recordings file: what was put into the real programs and what came out. The fields are described in
+// fixtures/vectors/README.md; fields that nothing here compares are left out of the schema and ignored.
+import { z } from "zod";
+
+const byte16 = z.number().int().min(0).max(0xffff);
+const word = z.number().int().min(0).max(0xffffffff);
+/** Hex digits of the longest frame that is taken: an IPv4 packet of full length with its Ethernet header. */
+const LONGEST_FRAME_DIGITS = 2 * (65_535 + 14);
+const hexFrame = z.string().max(LONGEST_FRAME_DIGITS).regex(/^([0-9a-f]{2}){14,}$/, "expected the hex digits of a frame of at least 14 bytes");
+const mark = z.string().regex(/^0x[0-9a-f]{1,8}$/, "expected a mark such as 0x4e210f00");
+
+const policy = z.object({ saddr: z.string(), dcidr: z.string(), gateway_ip: z.string(), egress_ip: z.string() });
+const ipcacheEntry = z.object({
+  prefix: z.string(), identity: word, tunnel_endpoint: z.string().nullable(), skip_tunnel: z.boolean(),
+});
+const endpoint = z.object({
+  ip: z.string(), ifindex: z.number().int().min(0), lxc_id: byte16, host: z.boolean(), identity: word, flags: word.optional(),
+});
+const nodeMaps = z.object({
+  policies: z.array(policy), ipcache: z.array(ipcacheEntry), endpoints: z.array(endpoint), ipmasq: z.array(z.string()).default([]),
+});
+
+const config = z.object({
+  masquerade: z.boolean(),
+  ipv4_native_routing_cidr: z.string().nullable(),
+  ip_masq_agent: z.boolean(),
+  enable_remote_node_masquerade: z.boolean(),
+  tunnel_mode: z.boolean(),
+  egress_gateway: z.boolean(),
+  per_packet_lb: z.boolean(),
+  snat_port_range: z.tuple([byte16, byte16]),
+  nat_ipv4_masquerade_source: z.string(),
+  nat_ipv4_masquerade_gateway: z.string(),
+}).partial();
+
+const nodeName = z.enum(["src", "gw", "source", "gateway", "both"]);
+/** Fields of all maps' rows; which of them a change needs, its map says. */
+const anyRow = z.object({
+  saddr: z.string(), dcidr: z.string(), gateway_ip: z.string(), egress_ip: z.string(), prefix: z.string(), identity: word,
+  tunnel_endpoint: z.string().nullable(), skip_tunnel: z.boolean(), cidr: z.string(), ip: z.string(), ifindex: z.number().int().min(0), lxc_id: byte16,
+  host: z.boolean(), flags: word,
+}).partial();
+const mapChange = anyRow.extend({ op: z.string(), node: nodeName, map: z.string().default("policies") });
+
+const prefill = z.object({
+  node: nodeName, dir: z.enum(["INGRESS", "EGRESS"]), saddr: z.string(), daddr: z.string(), sport: byte16, nexthdr: z.number().int().min(0).max(255),
+  to_addr: z.string(), to_port: byte16, dports: z.tuple([byte16, byte16]).optional(), dport_range: z.tuple([byte16, byte16]).optional(),
+  except_ports: z.array(byte16).default([]),
+});
+
+const conntrackEntry = z.object({
+  map: z.string(), daddr: z.string(), saddr: z.string(), dport: byte16, sport: byte16, nexthdr: z.number(), flags: z.number(), packets: z.number(),
+  bytes: z.number(), lifetime_left_s: z.number(), rx_closing: z.number(), tx_closing: z.number(), seen_non_syn: z.number(), from_tunnel: z.number(),
+  tx_flags: z.number(), rx_flags: z.number(), src_sec_id: z.number(), rev_nat_index: z.number().optional(),
+});
+const natEntry = z.object({
+  dir: z.enum(["INGRESS", "EGRESS"]), saddr: z.string(), sport: byte16, daddr: z.string(), dport: byte16, nexthdr: z.number(), to_addr: z.string(),
+  to_port: byte16, needs_ct: z.number(),
+});
+
+const step = z.object({
+  node: z.enum(["src", "gw"]),
+  hook: z.string(),
+  dev: z.string(),
+  endpoint: z.string().optional(),
+  in_hex: hexFrame,
+  in_mark: mark,
+  in_tunnel: z.object({ vni: word, remote: z.string() }).optional(),
+  vlan_tci: byte16.optional(),
+  map_changes_before: z.array(mapChange).nullish(),
+  verdict: z.enum(["OK", "DROP", "REDIRECT"]),
+  drop_reason: z.object({ code: z.number(), name: z.string() }).nullish(),
+  out_hex: hexFrame.nullish(),
+  out_mark: mark,
+  redirect: z.object({ kind: z.string(), dev: z.union([z.string(), z.number()]).transform(String), nexthop: z.string().nullish() }).nullish(),
+  tunnel_key: z.object({ vni: word, remote: z.string() }).nullish(),
+  ct_after: z.array(conntrackEntry).nullish(),
+  nat_after: z.array(natEntry).nullish(),
+  nondeterministic: z.array(z.string()).nullish(),
+  policy_verdict: z.unknown().optional(),
+});
+
+export const recordedCase = z.object({
+  name: z.string(),
+  category: z.string(),
+  build: z.string(),
+  config: config.optional(),
+  maps: z.object({ source: nodeMaps, gateway: nodeMaps }),
+  prefill: z.array(prefill).optional(),
+  nat_prefill: prefill.optional(),
+  max_entries: z.record(z.string(), z.number().int().min(1)).optional(),
+  steps: z.array(step),
+});
+
+export type RecordedCase = z.infer<typeof recordedCase>;
+export type RecordedStep = RecordedCase["steps"][number];
+export type RecordedMaps = z.infer<typeof nodeMaps>;
+export type RecordedMapChange = z.infer<typeof mapChange>;
+export type RecordedPrefill = z.infer<typeof prefill>;
+export type RecordedConfig = z.infer<typeof config>;
+export type ConntrackEntry = z.infer<typeof conntrackEntry>;
+export type NatEntry = z.infer<typeof natEntry>;

@@ -1,0 +1,56 @@
+// The built program as a shell sees it; the build comes first (npm test does that).
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+
+const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const INTERRUPT = new URL("../../dist/cli/interrupt.js", import.meta.url).href;
+const unbuilt = !existsSync(MAIN);
+const whenBuilt = test.skipIf(unbuilt);
+
+const run = (args: readonly string[], env: NodeJS.ProcessEnv = {}): ReturnType<typeof spawnSync> & { stdout: string; stderr: string } =>
+  spawnSync(process.execPath, [MAIN, ...args], { encoding: "utf8", env: { ...process.env, ...env } });
+
+whenBuilt("help costs less than a tenth of a second over Node's own start (skipped: not built)", () => {
+  const fastest = (args: readonly string[]): number => Math.min(...Array.from({ length: 5 }, () => {
+    const start = performance.now();
+    spawnSync(process.execPath, args);
+    return performance.now() - start;
+  }));
+  expect(fastest([MAIN, "--help"]) - fastest(["-e", "0"])).toBeLessThan(100);
+});
+
+whenBuilt("version, help and usage errors end with their exit codes (skipped: not built)", () => {
+  expect(run(["--version"])).toMatchObject({ status: 0, stderr: "" });
+  expect(run(["--help"])).toMatchObject({ status: 0, stderr: "" });
+  const usage = run(["replay", "a.pcap", "--workers", "many", "--cluster", "."]);
+  expect([usage.status, usage.stdout]).toEqual([2, ""]);
+  expect(usage.stderr).toContain('--workers: "many" is not a whole number from 1 to 64');
+  expect(run(["replay", "a.pcap", "--cluster", "."], { EGWSIM_WORKERS: "0" }).stderr).toContain('EGWSIM_WORKERS: "0" is not');
+});
+
+whenBuilt("a capture and manifests that are missing are told in one go (skipped: not built)", () => {
+  const { status, stderr } = run(["replay", "no-such.pcap", "--cluster", "no-such-folder"]);
+  expect(status).toBe(2);
+  expect(stderr).toContain("no-such.pcap: ");
+  expect(stderr).toContain("no-such-folder: ");
+  expect(stderr).not.toContain("internal fault");
+});
+
+whenBuilt("a reader that closes the pipe is no error (skipped: not built)", async () => {
+  const child = spawn(process.execPath, [MAIN, "replay", "--help"], { stdio: ["ignore", "pipe", "pipe"] });
+  child.stdout.destroy();
+  let stderr = "";
+  child.stderr.on("data", (chunk) => void (stderr += String(chunk)));
+  const code = await new Promise((resolve) => child.on("close", resolve));
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+});
+
+whenBuilt("a second signal ends the process as the signal would have (skipped: not built)", async () => {
+  const script = `import(${JSON.stringify(INTERRUPT)}).then(({ listenForInterrupt }) => { listenForInterrupt((text) => process.stderr.write(text)); setInterval(() => {}, 1000); process.stdout.write("ready"); });`;
+  const child = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "pipe"] });
+  child.stdout.once("data", () => child.kill("SIGINT"));
+  child.stderr.once("data", () => child.kill("SIGINT"));
+  expect(await new Promise((resolve) => child.on("close", (_code, signal) => resolve(signal)))).toBe("SIGINT");
+});
