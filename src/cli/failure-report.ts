@@ -5,17 +5,17 @@ import type { Terminal } from "./terminal.ts";
 
 /** Tells on standard error what was thrown, in the form that the command line asks for, and gives the exit code. */
 export function reportFailure(error: unknown, args: readonly string[], terminal: Terminal): ExitCode {
-  const failure = failureOf(error instanceof CommanderError ? usageErrorOf(error) : error);
+  const failure = failureOf(error instanceof CommanderError ? usageErrorOf(error, args[0]) : error);
   const debug = terminal.env["EGWSIM_DEBUG"] === "1";
   terminal.err(wantsJsonErrors(args) ? failureJson(failure, debug) : failureText(failure, debug));
   return failure.exitCode;
 }
 
 /** "error: unknown option '--clster'\n(Did you mean --cluster?)" as a problem with its cure. */
-function usageErrorOf(error: CommanderError): UsageError {
+function usageErrorOf(error: CommanderError, command: string | undefined): UsageError {
   const [first = "", ...rest] = error.message.replace(/^error: /, "").split("\n");
   const hint = rest.join(" ").replace(/^\(|\)$/g, "");
-  return new UsageError([{ at: null, subject: "command line", message: first, cure: hint.charAt(0).toLowerCase() + hint.slice(1) }]);
+  return new UsageError([{ at: null, subject: "command line", message: first, cure: hint.charAt(0).toLowerCase() + hint.slice(1) }], command === "generate" ? command : "replay");
 }
 
 /** Whether errors are to be JSON, told from the bare words: the command line itself may be what is wrong. */

@@ -13,10 +13,20 @@ export interface Failure {
   readonly exitCode: ExitCode;
   readonly problems: readonly InputProblem[];
   readonly stack: string | null;
+  /** Where kind is "usage": the command whose --help tells more. */
+  readonly command?: string;
 }
 
 /** A fault in how the command was called, known before any input was looked at. */
-export class UsageError extends InputError {}
+export class UsageError extends InputError {
+  /** The command whose --help tells more. */
+  readonly command: string;
+
+  constructor(problems: readonly InputProblem[], command = "replay") {
+    super(problems);
+    this.command = command;
+  }
+}
 
 /** What node:fs throws; node's own ERR_… errors have no syscall and are faults of ours. */
 const isSystemError = (error: unknown): error is NodeJS.ErrnoException & { code: string; syscall: string } =>
@@ -27,7 +37,8 @@ export function failureOf(thrown: unknown): Failure {
   const error = isSystemError(thrown) ? systemFault(thrown.path ?? thrown.syscall, thrown.syscall, thrown) : thrown;
   if (error instanceof InputError) {
     const kind = error instanceof UsageError ? "usage" : error instanceof SystemFault ? "system" : "input";
-    return { kind, exitCode: EXIT_COULD_NOT_RUN, problems: error.problems, stack: error.stack ?? null };
+    const failure: Failure = { kind, exitCode: EXIT_COULD_NOT_RUN, problems: error.problems, stack: error.stack ?? null };
+    return error instanceof UsageError ? { ...failure, command: error.command } : failure;
   }
   const message = error instanceof Error ? error.message : String(error);
   return {
@@ -44,7 +55,7 @@ const HEADINGS: Readonly<Record<FailureKind, string>> = {
 };
 
 const NEXT_STEPS: Readonly<Record<FailureKind, string>> = {
-  usage: "`egwsim replay --help` lists the options and what they take.", input: "", system: "EGWSIM_DEBUG=1 shows where it happened.",
+  usage: "`egwsim COMMAND --help` lists the options and what they take.", input: "", system: "EGWSIM_DEBUG=1 shows where it happened.",
   fault: "EGWSIM_DEBUG=1 shows where it happened.",
 };
 
@@ -59,7 +70,7 @@ export function failureText(failure: Failure, debug: boolean): string {
     if (problem.cure !== "") lines.push(`    ${printable(problem.cure)}`);
   }
   if (debug && failure.stack !== null) lines.push(printableLines(failure.stack));
-  else if (NEXT_STEPS[kind] !== "") lines.push(NEXT_STEPS[kind]);
+  else if (NEXT_STEPS[kind] !== "") lines.push(NEXT_STEPS[kind].replace("COMMAND", failure.command ?? "COMMAND"));
   return `${lines.join("\n")}\n`;
 }
 

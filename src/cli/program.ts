@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { EXIT_CODE_HELP, EXIT_COULD_NOT_RUN, EXIT_NOTHING, type ExitCode } from "./exit-code.ts";
+import { addGenerateCommand } from "./generate-command.ts";
 import { addReplayCommand } from "./replay-command.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -27,6 +28,9 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
     exitCode = code;
   });
   try {
+    await addGenerateCommand(program, terminal, args.includes("generate"), (code) => {
+      exitCode = code;
+    });
     await program.parseAsync(args, { from: "user" });
     return exitCode;
   } catch (error) {

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { loadCluster } from "../cluster/load.ts";
 import { compileTables } from "../control/compile.ts";
-import { runReplay } from "../engine/run-replay.ts";
+import { prepareWorkers, runReplay } from "../engine/run-replay.ts";
 import { expandCapturePaths } from "../io/capture-paths.ts";
 import { packageVersion } from "./program.ts";
 import type { ReplayMachinery } from "./replay-run.ts";
@@ -11,6 +11,7 @@ export function replayMachinery(): ReplayMachinery {
   return {
     expandCaptures: async (paths) => await expandCapturePaths(paths),
     compileCluster: async (paths, semantics) => compileTables(await loadCluster(paths), { semantics }),
+    prepare: prepareWorkers,
     replay: runReplay,
     kernelIsBuilt: () => existsSync(new URL("../kernel/kernel.wasm", import.meta.url)),
     version: packageVersion(),

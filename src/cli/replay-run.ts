@@ -35,6 +35,8 @@ export interface ReplayMachinery {
   expandCaptures(paths: readonly string[]): Promise<readonly string[]>;
   /** Throws InputError with every problem of the manifests. */
   compileCluster(paths: readonly string[], semantics: Semantics): Promise<CompiledCluster>;
+  /** Lets what the replay will need start while the manifests are read. */
+  prepare(options: Pick<ReplayOptions, "captures" | "workers" | "exactWorkers">): void;
   replay(options: ReplayOptions, hooks: ReplayHooks): Promise<ReplayEnd>;
   kernelIsBuilt(): boolean;
   readonly version: string;
@@ -48,7 +50,7 @@ export async function runReplayCommand(
   const { captures, cluster, kernel } = await prepare(settings, machinery, terminal.cwd);
   const folder = settings.outDir === null ? null : await makeOutFolder(settings.outDir, terminal.cwd);
   const end = await replayWithProgress({
-    captures, tables: cluster.tables, outDir: folder, write: settings.write, workers: settings.workers, kernel,
+    captures, tables: cluster.tables, outDir: folder, write: settings.write, workers: settings.workers, exactWorkers: settings.exactWorkers, kernel,
     captureInterface: settings.captureInterface, assumeOpener: settings.assumeOpener, semantics: settings.semantics,
     seed: settings.seed, tracePackets: settings.tracePackets, maxFlows: settings.maxFlows,
   }, settings, machinery, terminal, interrupt);
@@ -107,6 +109,7 @@ async function prepare(settings: ReplaySettings, machinery: ReplayMachinery, cwd
   if (outDir !== null) {
     problems.push(...((await collecting(() => outFolderProblems(outDir, cwd, settings.force, paths ?? []))) ?? []));
   }
+  if (problems.length === 0 && captures !== null) machinery.prepare({ captures, workers: settings.workers, exactWorkers: settings.exactWorkers });
   const cluster = await collecting(() => machinery.compileCluster(settings.cluster, settings.semantics));
   if (problems.length > 0 || captures === null || cluster === null) throw new InputError(problems);
   return { captures, cluster, kernel: settings.kernel ?? (built ? "wasm" : "ts") };

@@ -6,7 +6,7 @@ import { UsageError } from "./failure.ts";
 import { DEFAULT_MAX_FLOWS, DEFAULT_SEED, DEFAULT_TRACE_PACKETS, OUTPUT_KINDS } from "./option-list.ts";
 import { settingProblem, type RawSetting, type RawSettings } from "./raw-setting.ts";
 
-export const MAX_WORKERS = 64;
+export const MAX_WORKERS = 16;
 
 /** The checked wishes of one call of `egwsim replay`. */
 export interface ReplaySettings {
@@ -26,6 +26,8 @@ export interface ReplaySettings {
   readonly quiet: boolean;
   readonly noColor: boolean;
   readonly workers: number;
+  /** True where the number was asked for, not derived from the machine. */
+  readonly exactWorkers: boolean;
   /** null: WebAssembly where it was built. */
   readonly kernel: KernelBuild | null;
   readonly seed: number;
@@ -101,6 +103,7 @@ export function readReplaySettings(captures: readonly string[], raw: RawSettings
     quiet: isOn("quiet"),
     noColor: isOn("no-color"),
     workers: wholeNumber("workers", 1, MAX_WORKERS, 2) ?? Math.max(1, Math.min(cpus, 4)),
+    exactWorkers: raw.has("workers"),
     kernel: choice("kernel", ["ts", "wasm"]),
     seed: wholeNumber("seed", 0, 0xffffffff, DEFAULT_SEED) ?? DEFAULT_SEED,
   };

@@ -48,8 +48,13 @@ export class CaptureTally {
       const counts = this.#captures[index];
       return {
         name: reader.name, format: reader.format, compressed: reader.compressed, packets: counts?.packets ?? 0, bytes: counts?.bytes ?? 0,
-        firstTime: counts?.first ?? null, lastTime: counts?.last ?? null, fault: faults.find((fault) => fault.capture === index)?.error.message ?? null,
+        firstTime: counts?.first ?? null, lastTime: counts?.last ?? null, fault: faultText(faults.find((fault) => fault.capture === index)),
       };
     });
   }
+}
+
+/** The summary names the file already; what is wrong and where in it remains. */
+function faultText(fault: CaptureFault | undefined): string | null {
+  return fault === undefined ? null : fault.error.problems.map((problem) => problem.message).join("; ");
 }

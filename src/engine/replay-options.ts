@@ -27,8 +27,10 @@ export interface ReplayOptions {
   /** An existing folder; null: nothing is written. */
   readonly outDir: string | null;
   readonly write: ReadonlySet<OutputKind>;
-  /** At most this many workers, 1 to 64 (the number of shards); the engine takes fewer where the input is small. */
+  /** 1 to 16. */
   readonly workers: number;
+  /** True: just this many workers. False or absent: at most as many, fewer where the input is small. */
+  readonly exactWorkers?: boolean;
   readonly kernel: KernelBuild;
   /** Only records of the interface with this name (pcapng) enter; null: all. */
   readonly captureInterface: string | null;

@@ -24,16 +24,28 @@ import type { ReplayEnd, ReplayHooks, ReplayOptions } from "./replay-options.ts"
 import { Steering } from "./steer.ts";
 import { WorkerPool } from "./worker-pool.ts";
 import type { WorkerTiming } from "./worker-protocol.ts";
+import { startThreads } from "./worker-threads.ts";
 
 /** A thread costs about 40 ms to start; below this much input one is enough. */
 const SMALL_INPUT_BYTES = 4 * 1024 * 1024;
 /** More workers than this would not find room for their blocks beside the shards in 2 GiB. */
-const MOST_WORKERS = 8;
+const MOST_WORKERS = 16;
 const STOP_POLL_MS = 100;
 
+/** Number of workers that a run over these captures takes. */
+function workersFor(options: Pick<ReplayOptions, "captures" | "workers" | "exactWorkers">): number {
+  const bytes = inputBytes(options.captures);
+  const small = bytes !== null && bytes < SMALL_INPUT_BYTES;
+  return small && options.exactWorkers !== true ? 1 : Math.min(options.workers, MOST_WORKERS);
+}
+
+/** Lets the threads of a coming run start while its manifests are still being read. */
+export function prepareWorkers(options: Pick<ReplayOptions, "captures" | "workers" | "exactWorkers">): void {
+  startThreads(workersFor(options));
+}
+
 export async function runReplay(options: ReplayOptions, hooks: ReplayHooks): Promise<ReplayEnd> {
-  const bytesTotal = inputBytes(options);
-  const workers = bytesTotal !== null && bytesTotal < SMALL_INPUT_BYTES ? 1 : Math.min(options.workers, MOST_WORKERS);
+  const bytesTotal = inputBytes(options.captures), workers = workersFor(options);
   const readers = await Promise.all(options.captures.map(async ({ path }) => await openCapture(path)));
   const memory = layOutMemory(options, workers);
   const run = new ReplayRun(options, hooks, memory, mergeCaptures(readers), bytesTotal);
@@ -42,9 +54,9 @@ export async function runReplay(options: ReplayOptions, hooks: ReplayHooks): Pro
 }
 
 /** Size of the input; null where standard input is part of it. */
-function inputBytes(options: ReplayOptions): number | null {
+function inputBytes(captures: ReplayOptions["captures"]): number | null {
   let sum = 0;
-  for (const { path } of options.captures) {
+  for (const { path } of captures) {
     if (path === STANDARD_INPUT) return null;
     sum += statSync(path, { throwIfNoEntry: false })?.size ?? 0;
   }

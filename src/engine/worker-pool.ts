@@ -1,12 +1,10 @@
 import { MessageChannel, type MessagePort } from "node:worker_threads";
-import { Piscina } from "piscina";
+import type { Piscina } from "piscina";
 import type { ClusterMemory } from "./cluster-memory.ts";
 import { SLOT_COUNT } from "./memory-plan.ts";
 import type { KernelBuild } from "./replay-options.ts";
 import { COMMAND_BATCH, COMMAND_COLLECT, COMMAND_END, CONTROL_POSTED, CONTROL_SLOT, SLOT_COMMAND, SLOT_NOW, SLOT_WORDS, type WorkerTask, type WorkerTiming } from "./worker-protocol.ts";
-
-/** Workers run from the built output: Node 20 cannot load TypeScript in a thread. */
-const workerFile = new URL(import.meta.url.endsWith(".ts") ? "../../dist/engine/worker.js" : "./worker.js", import.meta.url);
+import { takeThreads } from "./worker-threads.ts";
 
 /** The piscina pool with one long-running task per worker, and the chunks they share. Chunks are numbered from 1. */
 export class WorkerPool {
@@ -21,7 +19,7 @@ export class WorkerPool {
   constructor(memory: ClusterMemory, kernel: KernelBuild) {
     const control = new SharedArrayBuffer((CONTROL_SLOT + SLOT_COUNT * SLOT_WORDS) * 4);
     this.#control = new Int32Array(control);
-    this.#pool = new Piscina({ filename: workerFile.href, minThreads: memory.workers.length, maxThreads: memory.workers.length, concurrentTasksPerWorker: 1 });
+    this.#pool = takeThreads(memory.workers.length);
     this.#done = memory.workers.map(() => 0);
     this.#tasks = memory.workers.map((addresses, worker) => {
       const { port1, port2 } = new MessageChannel();

@@ -1,15 +1,15 @@
 // A worker: one long-running piscina task that takes chunks in order until it is told to end.
 import { performance } from "node:perf_hooks";
 import { X_CURSORS, X_LIMITS } from "../kernel/pipeline/layout-batch.ts";
-import { kernelOn } from "./kernel-instance.ts";
 import { SLOT_COUNT, STREAM_BYTES } from "./memory-plan.ts";
 import {
   COMMAND_BATCH, COMMAND_COLLECT, COMMAND_END, CONTROL_POSTED, CONTROL_SLOT, SLOT_COMMAND, SLOT_NOW, SLOT_WORDS, type WorkerTask, type WorkerTiming,
 } from "./worker-protocol.ts";
+import { wasmKernelOn } from "./wasm-kernel.ts";
 
-export default function work(task: WorkerTask): WorkerTiming {
+export default async function work(task: WorkerTask): Promise<WorkerTiming> {
   const { memory, port, addresses } = task;
-  const kernel = kernelOn(memory, task.kernel);
+  const kernel = task.kernel === "wasm" ? wasmKernelOn(memory) : (await import("./kernel-instance.ts")).kernelOn(memory, "ts");
   const control = new Int32Array(task.control), words = new Int32Array(memory.buffer);
   let kernelTime = 0, idleTime = 0;
   for (let chunk = 1; ; chunk++) {

@@ -15,8 +15,8 @@ import { LAB_NODES, labNode, type LabNodeName, type LabPod } from "./laboratory.
 const MEMORY_BYTES = 64 * 1024 * 1024;
 /** A whole frame, and what lies behind it in memory. */
 const FRAME_BYTES = 65_536 + 64;
-/** Room for every port of one remote end twice, and for what recordings add. */
-const ROOMY: ShardCapacity = { conntrack: 8192, nat: 140_000, fragments: 1024, flows: 16 };
+/** Room for every port of one remote end, and for what recordings add. */
+const ROOMY: ShardCapacity = { conntrack: 8192, nat: 70_000, fragments: 1024, flows: 16 };
 /** A draw happens at most twice a packet: once for a port out of range, once after the first collision. */
 const MOST_DRAWS = 2;
 
@@ -30,6 +30,9 @@ export class LabMemory {
     this.#memory = sharedMemory(MEMORY_BYTES);
     this.kernel = wasmUrl === undefined ? kernelOn(this.#memory, kind) : kernelOn(this.#memory, kind, wasmUrl);
   }
+
+  /** What the last case left: everything that was handed out. */
+  get bytes(): Uint8Array { return new Uint8Array(this.#memory.buffer, 0, this.#used); }
 
   /** Zeroes what the last case used and begins anew with empty tables. */
   fresh(capacity: ShardCapacity = ROOMY): CaseMemory {

@@ -16,13 +16,14 @@ export interface RecordedDraw {
 /** The number that the step drew, found as the one mapping that it made or changed; null when it kept the packet's own.
  * A draw is known by a port that is not the packet's, or because the recording says so: also a packet that is dropped
  * afterwards leaves its mapping. */
-export function recordedDraw(step: RecordedStep, before: readonly NatEntry[], min: number, max: number): RecordedDraw | null {
-  const known = new Map(before.map((entry) => [natKey(entry), entry]));
+export function recordedDraw(step: RecordedStep, entriesBefore: () => readonly NatEntry[], min: number, max: number): RecordedDraw | null {
   const said = (step.nondeterministic ?? []).some((field) => field.startsWith("snat_"));
-  const made = (step.nat_after ?? []).find((entry) => {
+  const candidates = (step.nat_after ?? []).filter((entry) => entry.dir === "EGRESS" && !entry.saddr.includes(":") && (said || entry.to_port !== entry.sport));
+  if (candidates.length === 0) return null;
+  const known = new Map(entriesBefore().map((entry) => [natKey(entry), entry]));
+  const made = candidates.find((entry) => {
     const old = known.get(natKey(entry));
-    return entry.dir === "EGRESS" && !entry.saddr.includes(":") && (old === undefined || old.to_port !== entry.to_port || old.to_addr !== entry.to_addr) &&
-      (said || entry.to_port !== entry.sport);
+    return old === undefined || old.to_port !== entry.to_port || old.to_addr !== entry.to_addr;
   });
   if (made === undefined) return null;
   const reverse = `INGRESS ${made.nexthdr} ${made.daddr}:${made.dport}>${made.to_addr}:${made.to_port}`;

@@ -82,7 +82,7 @@ class CaseRun {
     const hook = this.#hook(step);
     if (typeof hook === "string") return skippedStep(step, k, hook);
     const node = LAB_NODES.indexOf(step.node), before = this.#comparison.differences.length;
-    const draw = recordedDraw(step, this.#flows.nat(node), this.#settings.snatMin, this.#settings.snatMax);
+    const draw = recordedDraw(step, () => this.#flows.nat(node), this.#settings.snatMin, this.#settings.snatMax);
     this.#load(step);
     this.#memory.forceDraw(draw === null ? null : draw.value);
     const verdict = hook(this.#memory.packet);

@@ -29,6 +29,7 @@ export function fakeMachinery(result: RunResult = QUIET_RUN, changes: Partial<Re
   return {
     asked,
     expandCaptures: async (paths) => paths,
+    prepare: () => undefined,
     compileCluster: async () => ({ tables: TABLES, findings: [], assumptions: [], ignored: [], fileCount: 1 }),
     replay: async (options, hooks) => {
       asked.push(options);

@@ -1,0 +1,11 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    // Without it vitest would also run what the build left in dist/ and dist-bench/.
+    include: ["test/**/*.test.ts"],
+    // Tests start processes and compile; a busy two-core machine needs more than the default 5 s.
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+  },
+});
