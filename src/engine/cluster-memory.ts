@@ -5,7 +5,7 @@ import {
   STREAM_TRACE,
 } from "../kernel/pipeline/layout-batch.ts";
 import { Arena, sharedMemory } from "./image/arena.ts";
-import { type ClusterImage, clusterImageBytes, writeCluster } from "./image/cluster-image.ts";
+import { type ClusterImage, clusterImageBytes, masqueradeKeys, writeCluster } from "./image/cluster-image.ts";
 import { type ShardCapacity, writeShard } from "./image/shard-image.ts";
 import { DESCRIPTOR_AREA_BYTES, FRAME_AREA_BYTES, memoryBytes, SHARD_COUNT, shardCapacity, SLOT_COUNT, STREAM_BYTES, WORKER_SCRATCH } from "./memory-plan.ts";
 import type { ReplayOptions } from "./replay-options.ts";
@@ -28,7 +28,7 @@ export function layOutMemory(options: ReplayOptions, workers: number): ClusterMe
   const { tables } = options;
   const capacity = shardCapacity(options.maxFlows);
   const staticBytes = clusterImageBytes(tables);
-  const uses = tables.policyEntries.length;
+  const uses = tables.policyEntries.length + 2 * masqueradeKeys(tables).length;
   const arena = new Arena(sharedMemory(memoryBytes(staticBytes, workers, tables.nodes.length, uses, capacity)));
   const image = writeCluster(arena, tables, options.semantics === "intent");
   const frameAreas = Array.from({ length: SLOT_COUNT }, () => arena.take(FRAME_AREA_BYTES, 64));
@@ -55,7 +55,7 @@ function layOutWorker(arena: Arena, image: ClusterImage, options: ReplayOptions,
   arena.put32(context + X_MADE, arena.take(WORKER_SCRATCH.madeBytes, 64));
   arena.put32(context + X_TOTALS, arena.take(OUTCOMES * 16));
   arena.put32(context + X_USE, arena.take(Math.max(1, image.uses.length) * U_SIZE));
-  arena.put32(context + X_MASQUERADE, arena.take(Math.max(1, nodes) * 2 * U_SIZE));
+  arena.put32(context + X_MASQUERADE, arena.take(Math.max(1, image.masquerades.length) * 2 * U_SIZE));
   arena.put32(context + X_TALLIES, writeTallies(arena));
   arena.put32(context + X_NOTES, arena.take(NC_COUNT * 8));
   return {

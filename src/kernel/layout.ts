@@ -145,6 +145,8 @@ export const D_MASQUERADE: i32 = 4;
 /** Six bytes, padded to eight. */
 export const D_MAC: i32 = 8;
 export const D_MTU: i32 = 16;
+/** Index of the device's counters of masqueraded traffic; those of the node's own address follow the last device's. */
+export const D_USE: i32 = 20;
 export const D_SIZE: i32 = 32;
 
 // ── Endpoint record: cilium_lxc ──────────────────────────────────────────────────────────────────────────────────────

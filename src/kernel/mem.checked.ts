@@ -4,6 +4,7 @@ let view: DataView = new DataView(new ArrayBuffer(0));
 let bytes: Uint8Array = new Uint8Array(0);
 /** Allowed regions, as pairs of first address and address behind the last. */
 let regions: i32[] = [];
+let accessesLeft: f64 = Infinity;
 
 export function attach(buffer: ArrayBufferLike): void {
   view = new DataView(buffer);
@@ -16,7 +17,12 @@ export function allow(from: i32, to: i32): void { regions.push(from, to); }
 /** Takes all permissions back. */
 export function forbidAll(): void { regions = []; }
 
+/** Throws after so many accesses: code that loops without end stops here. */
+export function budget(accesses: f64): void { accessesLeft = accesses; }
+
 function check(at: i32, length: i32, what: string): void {
+  accessesLeft--;
+  if (accessesLeft < 0) throw new RangeError("the budget of memory accesses is used up");
   if (!Number.isInteger(at)) throw new RangeError(`${what} at ${at}: not an integer`);
   for (let k = 0; k < regions.length; k += 2) if (at >= (regions[k] ?? 0) && at + length <= (regions[k + 1] ?? 0)) return;
   throw new RangeError(`${what} of ${length} bytes at ${at}: outside every allowed region`);

@@ -13,8 +13,8 @@ import type { LabSettings } from "./lab-settings.ts";
 import { LAB_NODES, labNode, type LabNodeName, type LabPod } from "./laboratory.ts";
 
 const MEMORY_BYTES = 64 * 1024 * 1024;
-/** A whole frame, and what lies behind it in memory. */
-const FRAME_BYTES = 65_536 + 64;
+/** Room for the longest frame. */
+export const FRAME_BYTES = 65_536 + 64;
 /** Room for every port of one remote end, and for what recordings add. */
 const ROOMY: ShardCapacity = { conntrack: 8192, nat: 70_000, fragments: 1024, flows: 16 };
 /** A draw happens at most twice a packet: once for a port out of range, once after the first collision. */

@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { runCommandLine } from "../../src/cli/program.ts";
+import { replayMachinery } from "../../src/cli/replay-machinery.ts";
+import { runReplayCommand } from "../../src/cli/replay-run.ts";
 import { loadCluster } from "../../src/cluster/load.ts";
 import { compileTables } from "../../src/control/compile.ts";
 import type { DatapathTables } from "../../src/control/tables.ts";
@@ -11,7 +12,7 @@ import type { CaptureInput, ReplayOptions } from "../../src/engine/replay-option
 import { runReplay } from "../../src/engine/run-replay.ts";
 import { reportSchema, type Report } from "../../src/observe/report-shape.ts";
 import type { FlowRecord, RunResult } from "../../src/observe/run-result.ts";
-import { fakeTerminal } from "../cli/fake-replay.ts";
+import { fakeTerminal, NOT_INTERRUPTED, settingsOf } from "../cli/fake-replay.ts";
 
 export const FIXTURES = fileURLToPath(new URL("../../fixtures", import.meta.url));
 export const CLUSTER = join(FIXTURES, "cluster");
@@ -43,36 +44,30 @@ export class Scratch {
   }
 }
 
-export interface CommandRun {
+export interface Written {
   readonly code: number;
+  /** Standard output and standard error. */
   readonly out: string;
   readonly err: string;
-}
-
-/** `egwsim …` in this process. */
-export async function command(...args: readonly string[]): Promise<CommandRun> {
-  const terminal = fakeTerminal(process.cwd());
-  const code = await runCommandLine(args, terminal);
-  return { code, ...terminal.said };
-}
-
-export interface Written extends CommandRun {
   readonly report: Report;
   readonly folder: string;
   file(name: string): Buffer;
 }
 
-/** `egwsim replay … --out`, the report checked against its schema. */
-export async function replayInto(folder: string, captures: readonly string[], cluster: string, ...options: readonly string[]): Promise<Written> {
-  const run = await command("replay", ...captures, "--cluster", cluster, "--out", folder, "--force", ...options);
-  const path = join(folder, "report.json");
-  if (!existsSync(path)) throw new Error(`no report.json: exit code ${run.code}, ${run.err}`);
-  const report = reportSchema.parse(JSON.parse(readFileSync(path, "utf8")));
-  return { ...run, report, folder, file: (name) => readFileSync(join(folder, name)) };
+/** Options by their names on the command line. */
+export type Words = Readonly<Record<string, string | true | readonly string[]>>;
+
+/** The replay command with the kernel of the built output; the report is checked against its schema. */
+export async function replayInto(folder: string, captures: readonly string[], cluster: string, words: Words = {}): Promise<Written> {
+  const terminal = fakeTerminal(process.cwd());
+  const settings = settingsOf(captures, { cluster: [cluster], out: folder, force: true, ...words });
+  const code = await runReplayCommand(settings, { ...replayMachinery(), kernelIsBuilt: () => UNBUILT === "" }, terminal, NOT_INTERRUPTED);
+  const report = reportSchema.parse(JSON.parse(readFileSync(join(folder, "report.json"), "utf8")));
+  return { code, ...terminal.said, report, folder, file: (name) => readFileSync(join(folder, name)) };
 }
 
 export async function tablesOf(...cluster: readonly string[]): Promise<DatapathTables> {
-  return compileTables(await loadCluster(cluster)).tables;
+  return compileTables(await loadCluster(cluster), { semantics: "cilium-1.19" }).tables;
 }
 
 export interface Outcome {

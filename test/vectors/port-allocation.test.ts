@@ -9,6 +9,7 @@ import { FlowTables } from "../../src/vectors/flow-tables.ts";
 import { LabMaps } from "../../src/vectors/lab-maps.ts";
 import { type CaseMemory, LabMemory } from "../../src/vectors/lab-memory.ts";
 import { labSettings } from "../../src/vectors/lab-settings.ts";
+import { seeded } from "../kernel/seeded.ts";
 import { pathOf, recordedCaseOf, WASM, WASM_IS_BUILT } from "./recorded-files.ts";
 
 interface PortStats {
@@ -28,17 +29,6 @@ const SIGMAS = 4;
 const memory = WASM_IS_BUILT ? new LabMemory("wasm", WASM) : new LabMemory("ts");
 const template = recordedCaseOf("tcp.jsonl.gz", "tcp_lifecycle").recorded;
 const syn = template.steps.find((step) => step.node === "gw" && step.hook === "to_netdev");
-
-/** mulberry32: the test's own numbers, the same every time. */
-function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 let lab: CaseMemory;
 let flows: FlowTables;
@@ -69,7 +59,7 @@ function send(sport: number): number {
 /** Takes `share` of the ports of (egress IP, remote end), chosen at random, and counts how many of 400 flows get one. */
 function successes(share: number, seed: number): number {
   setUp(seed);
-  const random = randomOf(seed);
+  const random = seeded(seed);
   const ports = Array.from({ length: PORTS }, (_, k) => FIRST_PORT + k);
   for (let k = ports.length - 1; k > 0; k--) {
     const other = Math.floor(random() * (k + 1)), port = ports[k] ?? 0;

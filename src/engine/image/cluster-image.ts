@@ -10,6 +10,12 @@ import { putMac, type RouteImage, writeNode } from "./node-image.ts";
 import { writePolicyTable } from "./policy-image.ts";
 import { writeStaticHash } from "./static-hash.ts";
 
+/** An address with which a node masquerades, in the order of the counters: those of its devices, then its own. */
+export interface MasqueradeKey {
+  readonly node: number;
+  readonly address: number;
+}
+
 /** One way in which a policy's traffic leaves: counters are kept for each. */
 export interface PolicyUseKey {
   readonly policy: number;
@@ -23,6 +29,7 @@ export interface ClusterImage {
   /** Address of the static hash of the cluster's addresses. */
   readonly addresses: number;
   readonly uses: readonly PolicyUseKey[];
+  readonly masquerades: readonly MasqueradeKey[];
 }
 
 /** Interface numbers of the tunnel device and the MACs that no manifest tells; any will do, these say what they are. */
@@ -57,10 +64,16 @@ export function writeCluster(arena: Arena, tables: DatapathTables, repair: boole
     tunnelEndpoint: entry.ownerNode < 0 || entry.isNode || entry.ownerOnly ? 0 : (tables.nodes[entry.ownerNode]?.address ?? 0),
   })));
   const flags = configFlags(tables.config, repair);
-  const nodes = arena.take(tables.nodes.length * 4);
-  for (const [index, node] of tables.nodes.entries())
-    arena.put32(nodes + 4 * index, writeNodeOf(arena, node, index, tables.config, flags, policyTable, ipcacheTable));
-  return { nodes, addresses: writeAddresses(arena, tables), uses };
+  const nodes = arena.take(tables.nodes.length * 4), masquerades = masqueradeKeys(tables);
+  for (const [index, node] of tables.nodes.entries()) {
+    const firstUse = masquerades.findIndex((key) => key.node === index);
+    arena.put32(nodes + 4 * index, writeNodeOf(arena, node, index, tables.config, flags, policyTable, ipcacheTable, firstUse));
+  }
+  return { nodes, addresses: writeAddresses(arena, tables), uses, masquerades };
+}
+
+export function masqueradeKeys(tables: DatapathTables): MasqueradeKey[] {
+  return tables.nodes.flatMap(({ address, devices }, node) => [...devices.map(({ masqueradeIp }) => masqueradeIp), address].map((key) => ({ node, address: key })));
 }
 
 function configFlags(config: DatapathConfig, repair: boolean): number {
@@ -71,7 +84,7 @@ function configFlags(config: DatapathConfig, repair: boolean): number {
 }
 
 function writeNodeOf(
-  arena: Arena, node: NodeTable, index: number, config: DatapathConfig, flags: number, policyTable: number, ipcacheTable: number,
+  arena: Arena, node: NodeTable, index: number, config: DatapathConfig, flags: number, policyTable: number, ipcacheTable: number, firstUse: number,
 ): number {
   const ifindexOf = new Map(node.devices.map((device) => [device.name, device.ifindex]));
   const numbers = [0, ...new Set(node.rules.map((rule) => rule.table).filter((table) => table !== 0))];
@@ -83,7 +96,7 @@ function writeNodeOf(
       address: endpoint.address, flags: endpoint.host ? EPF_HOST : 0, ifindex: endpoint.ifindex, id: endpoint.endpointId, identity: endpoint.identity,
       mac: endpoint.mac, nodeMac: endpoint.nodeMac,
     })),
-    devices: node.devices.map((device) => ({ ifindex: device.ifindex, mac: device.mac, mtu: device.mtu, masqueradeIp: device.masqueradeIp })),
+    devices: node.devices.map(({ ifindex, mac, mtu, masqueradeIp }, k) => ({ ifindex, mac, mtu, masqueradeIp, use: firstUse + k })),
     routes: numbers.map(routesOf),
     rules: node.rules.map((rule) => ({ from: rule.from, table: Math.max(0, numbers.indexOf(rule.table)) })),
     exclusion: node.snatExclusion,

@@ -1,5 +1,5 @@
 import {
-  D_IFINDEX, D_MAC, D_MASQUERADE, D_MTU, D_SIZE, EP_ADDRESS, EP_FLAGS, EP_ID, EP_IDENTITY, EP_IFINDEX, EP_MAC, EP_NODE_MAC, EP_SIZE, EPF_USED, FIB_MAIN,
+  D_IFINDEX, D_MAC, D_MASQUERADE, D_MTU, D_SIZE, D_USE, EP_ADDRESS, EP_FLAGS, EP_ID, EP_IDENTITY, EP_IFINDEX, EP_MAC, EP_NODE_MAC, EP_SIZE, EPF_USED, FIB_MAIN,
   FIB_RULE_COUNT, FIB_RULES, FIB_SIZE, FR_ADDR, FR_MASK, FR_SIZE, FR_TABLE, N_ADDRESS, N_DEVICE_COUNT, N_DEVICES, N_ENDPOINTS, N_EXCLUSION_ADDR,
   N_EXCLUSION_MASK, N_FIB, N_FLAGS, N_HOST_MAC, N_INDEX, N_IPCACHE, N_IPMASQ, N_LIFE_ANY, N_LIFE_FIN, N_LIFE_SYN, N_LIFE_TCP, N_POLICY, N_SIZE,
   N_SNAT_MAX, N_SNAT_MIN, N_TUNNEL_IFINDEX, N_TUNNEL_MAC, N_TUNNEL_PORT, N_VLAN_ALLOWED, N_WORLD, NF_EXCLUSION, NF_IPMASQ, RT_IFINDEX, RT_SIZE, RT_VIA,
@@ -25,6 +25,8 @@ export interface DeviceImage {
   readonly mac: readonly number[];
   readonly mtu: number;
   readonly masqueradeIp: number;
+  /** Where its traffic is counted; absent where nobody counts. */
+  readonly use?: number;
 }
 
 export interface RouteImage {
@@ -127,6 +129,7 @@ function writeDevices(arena: Arena, devices: readonly DeviceImage[]): number {
     arena.put32(record + D_MASQUERADE, wireWord(device.masqueradeIp));
     putMac(arena, record + D_MAC, device.mac);
     arena.put32(record + D_MTU, device.mtu);
+    arena.put32(record + D_USE, device.use ?? 0);
   }
   return at;
 }

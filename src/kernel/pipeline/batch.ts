@@ -5,16 +5,17 @@ import {
   P_TIME_NSEC, P_TIME_SEC, P_TUNNEL_REMOTE, P_TUNNEL_VNI, P_WIRE_LEN, PF_SNAPPED,
 } from "../layout.ts";
 import { FK_OUTSIDE, FK_POD, OUT_DELIVERED, OUT_DROPPED, OUT_PASSED } from "../layout-flow.ts";
-import { ETH_LEN, IP_PROTO, IP_SRC, PROTO_ICMP } from "../wire/ipv4.ts";
+import { ETH_LEN, IP_DST, IP_PROTO, IP_SRC, PROTO_ICMP } from "../wire/ipv4.ts";
 import { MARK_HOST } from "../verdict.ts";
 import { swapPorts } from "../datapath/ports.ts";
 import {
-  B_ENTRY, B_FRAME, B_LEN, B_NODE, B_NOW, B_NSEC, B_OUTCOME, B_REMOTE, B_SEC, B_SEQ_HI, B_SEQ_LO, B_SHARD, B_SIZE, B_VNI, B_WIRE_LEN, B_WROTE,
-  ENTRY_HOST, ENTRY_NETDEV, ENTRY_OVERLAY, ENTRY_POD, NC_REPLY_RESTORED, STREAM_EXTERNAL, STREAM_POD, X_CURSORS, X_NOTES, X_PACKET,
+  A_KIND, A_NODE, A_POD, B_ENTRY, B_FRAME, B_LEN, B_NODE, B_NOW, B_NSEC, B_OUTCOME, B_REMOTE, B_SEC, B_SEQ_HI, B_SEQ_LO, B_SHARD, B_SIZE, B_VNI, B_WIRE_LEN, B_WROTE,
+  ENTRY_HOST, ENTRY_NETDEV, ENTRY_OVERLAY, ENTRY_POD, NC_REPLY_RESTORED, STREAM_EXTERNAL, STREAM_POD, X_ADDRESSES, X_CURSORS, X_NOTES, X_PACKET,
   X_SHARDS,
 } from "./layout-batch.ts";
+import { staticFind } from "../table/static.ts";
 import { emitFrame } from "./emit.ts";
-import { flowIdentity, flowOf, flowPorts, flowSettle, holdsIpv4 } from "./flows.ts";
+import { answeredFlow, flowIdentity, flowOf, flowPorts, flowSettle, holdsIpv4 } from "./flows.ts";
 import { ingest } from "./ingest.ts";
 import { settleOpener } from "./opener.ts";
 import { checkReply, restoreReply } from "./replies.ts";
@@ -66,10 +67,15 @@ function processPacket(cx: i32, d: i32, end: i32): i32 {
 function fromPod(cx: i32, pkt: i32, ip: i32, node: i32, d: i32, end: i32): i32 {
   emitFrame(cx, pkt, STREAM_POD);
   if (!enterPod(pkt, ld32(ip + IP_SRC))) return finish(cx, pkt, OUT_PASSED, false);
-  st32(pkt + P_FLOW, flowOf(pkt, ip, node, FK_POD, true));
-  settleOpener(cx, pkt, ip, true, flowPorts(pkt, ip), d + B_SIZE, end, ld32(d + B_SEQ_LO));
-  flowIdentity(pkt, ld32(ld32(pkt + P_ENDPOINT) + EP_IDENTITY));
-  return finish(cx, pkt, walk(cx, pkt, AT_FROM_CONTAINER), false);
+  const peer: i32 = staticFind(ld32(cx + X_ADDRESSES), ld32(ip + IP_DST));
+  const answered: i32 = peer !== 0 && ld32(peer + A_KIND) === A_POD ? answeredFlow(pkt, ip, ld32(peer + A_NODE) - 1) : 0;
+  if (answered !== 0) st32(pkt + P_FLOW, answered);
+  else {
+    st32(pkt + P_FLOW, flowOf(pkt, ip, node, FK_POD, true));
+    settleOpener(cx, pkt, ip, true, flowPorts(pkt, ip), d + B_SIZE, end, ld32(d + B_SEQ_LO));
+    flowIdentity(pkt, ld32(ld32(pkt + P_ENDPOINT) + EP_IDENTITY));
+  }
+  return finish(cx, pkt, walk(cx, pkt, AT_FROM_CONTAINER), answered !== 0);
 }
 
 function toPod(cx: i32, pkt: i32, ip: i32, node: i32, d: i32, end: i32): i32 {

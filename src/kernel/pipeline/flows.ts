@@ -7,7 +7,7 @@ import {
 import {
   F_DROP, F_DROP_BYTES, F_DROP_PACKETS, F_FIRST, F_FIRST_DROP, F_FIRST_NSEC, F_FIRST_SEC, F_FLAGS, F_FWD_BYTES, F_FWD_PACKETS, F_GATEWAY_NODE,
   F_IDENTITY, F_LAST, F_LAST_NSEC, F_LAST_SEC, F_NAT_ADDR, F_NAT_PORT, F_OUTCOME, F_POLICY, F_REPLY_BYTES, F_REPLY_PACKETS, FF_EGRESS_GATEWAY,
-  FF_EXCLUDED, FF_MASQUERADED, OUT_DROPPED,
+  FF_EXCLUDED, FF_MASQUERADED, FK_POD, OUT_DROPPED,
 } from "../layout-flow.ts";
 import { find, insert } from "../table/dynamic.ts";
 import { namesGateway } from "../datapath/lookups.ts";
@@ -61,6 +61,15 @@ export function flowFor(pkt: i32, node: i32, proto: i32, kind: i32, pod: i32, re
     }
   }
   return flow;
+}
+
+/** The flow that another pod opened to this one and that the packet at `ip` answers, 0 for none. */
+export function answeredFlow(pkt: i32, ip: i32, peerNode: i32): i32 {
+  const proto: i32 = ld8(ip + IP_PROTO), ports: i32 = flowPorts(pkt, ip);
+  return find(
+    ld32(pkt + P_SHARD) + S_FLOW, (peerNode << 16) | (proto << 8) | FK_POD, ld32(ip + IP_DST), ld32(ip + IP_SRC),
+    proto === PROTO_ICMP ? ports : swapPorts(ports),
+  );
 }
 
 /** The flow of a packet that a pod sends (fromPod) or gets; an ICMP error belongs to the flow it quotes. */

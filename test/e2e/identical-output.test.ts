@@ -1,0 +1,98 @@
+// Any number of workers and either kernel write the same bytes.
+import { createHash } from "node:crypto";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { runGenerate } from "../../src/generate/generate.ts";
+import { collisionCapture, errorsAndFragments } from "./hard-traffic.ts";
+import { CLUSTER, edge, FIXTURES, replayInto, Scratch, UNBUILT, type Words, type Written } from "./replayed.ts";
+
+const scratch = new Scratch();
+afterAll(() => scratch.remove());
+
+const FILES = ["pod.pcap", "overlay.pcap", "external.pcap", "trace.pcapng", "flows.jsonl"] as const;
+
+interface Digest {
+  readonly files: Readonly<Record<string, string>>;
+  readonly report: string;
+}
+
+function digest(written: Written): Digest {
+  const { timing: _timing, ...report } = written.report;
+  return {
+    files: Object.fromEntries(FILES.map((name) => [name, createHash("sha256").update(written.file(name)).digest("hex")])),
+    report: JSON.stringify(report, null, 1),
+  };
+}
+
+/** The first is what the others are held against. */
+const RUNS = [["1", "wasm"], ["2", "wasm"], ["4", "wasm"], ["1", "ts"], ["3", "ts"]] as const;
+
+async function expectSameOutput(captures: readonly string[], cluster: string, words: Words = {}): Promise<Written> {
+  let first: Written | null = null;
+  for (const [workers, kernel] of RUNS) {
+    const written = await replayInto(scratch.place(), captures, cluster, { workers, kernel, "trace-packets": "all", ...words });
+    expect(written.report.timing.workers, written.err).toBe(Number(workers));
+    expect(written.report.timing.kernel).toBe(kernel);
+    expect(written.report.conservation.broken).toEqual([]);
+    if (first === null) first = written;
+    else expect(digest(written), `${workers} workers, ${kernel}`).toEqual(digest(first));
+  }
+  if (first === null) throw new Error("nothing ran");
+  return first;
+}
+
+interface FlowLine {
+  readonly source: { readonly port: number };
+  readonly translated: { readonly port: number } | null;
+}
+
+describe.skipIf(UNBUILT !== "")(UNBUILT === "" ? "workers and kernels" : `workers and kernels (skipped: ${UNBUILT})`, { timeout: 60_000 }, () => {
+  let generated: { readonly capture: string; readonly cluster: string };
+  beforeAll(async () => {
+    generated = await runGenerate({
+      out: scratch.place(), packets: 24_000, flows: 6000, pods: 40, nodes: 6, gateways: 2, policies: 3, prefixes: 12, remotes: 4, newFlowRate: 0.02, seed: 7,
+      protocolMix: { tcp: 5, udp: 4, icmp: 3 },
+    });
+  });
+
+  it("write the same bytes for generated traffic whose source ports collide", async () => {
+    const written = await expectSameOutput([generated.capture], generated.cluster);
+    const { report } = written;
+    expect(report.outcomes.received.packets).toBe(24_000);
+    expect(report.replies.identical).toBe(report.replies.restored);
+    expect(report.replies.restored).toBeGreaterThan(5000);
+    const lines = written.file("flows.jsonl").toString().trim().split("\n").map((line) => JSON.parse(line) as FlowLine);
+    const moved = lines.filter(({ source, translated }) => translated !== null && translated.port !== source.port);
+    expect(moved.length).toBeGreaterThan(1000);
+  });
+
+  it("write the same bytes for the recorded fixtures and every readable oddity at once", async () => {
+    const odd = readdirSync(join(FIXTURES, "edge")).map(edge);
+    const { report } = await expectSameOutput([join(FIXTURES, "captures"), ...odd], CLUSTER);
+    expect(report.outcomes.received.packets).toBeGreaterThan(1500);
+    expect(report.drops.length).toBeGreaterThan(5);
+    expect(report.flows.openersAssumed).toBeGreaterThan(0);
+  });
+
+  it("write the same bytes for colliding ports, fragments and ICMP errors of many remotes, with long pauses between", async () => {
+    const capture = scratch.file("hard.pcap", errorsAndFragments(2500));
+    const { report } = await expectSameOutput([capture], CLUSTER);
+    expect(report.maps.garbageCollected).toBeGreaterThan(0);
+    expect(report.drops.map(({ code }) => code)).toEqual(expect.arrayContaining([134, 175]));
+    expect(report.replies.knownDefect).toBeGreaterThan(0);
+  });
+
+  it("write the same bytes for a node with two masquerade addresses, seen from the node", async () => {
+    const { capture, cluster } = collisionCapture(scratch);
+    const { report } = await expectSameOutput([capture], cluster);
+    expect(report.masqueradeUse.map(({ sourceIp }) => sourceIp).sort()).toEqual(["10.9.0.11", "192.168.70.11"]);
+  });
+
+  it("write the same bytes where only the first flows are listed and only the first packets traced", async () => {
+    const { report } = await expectSameOutput([generated.capture], generated.cluster, { "max-flows": "50", "trace-packets": "100" });
+    expect(report.flows.listed).toBe(50);
+    const other = await replayInto(scratch.place(), [generated.capture], generated.cluster, { workers: "2", seed: "78" });
+    expect(other.report.outcomes).toEqual(report.outcomes);
+  });
+});
