@@ -1,10 +1,12 @@
 // One build: tsc for everything, asc for the kernel a second time, and a copy of the TypeScript kernel on the checked
-// memory accessors for fuzzing. `--quick` leaves the WebAssembly kernel as it is.
+// memory accessors for fuzzing. `--quick` leaves the WebAssembly kernel as it is; `--clean` begins with an empty dist/,
+// so that nothing is packed whose source is gone.
 import { spawnSync } from "node:child_process";
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { compileKernel } from "./compile-kernel.mjs";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const require = createRequire(import.meta.url);
@@ -14,33 +16,6 @@ function compileTypeScript() {
   const tsc = join(dirname(require.resolve("typescript/package.json")), "bin", "tsc");
   const run = spawnSync(process.execPath, [tsc, "-p", root], { stdio: "inherit" });
   if (run.status !== 0) process.exit(run.status ?? 1);
-}
-
-/** asc sees mem.wasm.ts wherever the kernel imports mem.ts; everything else is the same source. */
-async function compileWebAssembly() {
-  const asc = (await import("assemblyscript/asc")).default;
-  const out = join("dist", "kernel", "kernel.wasm");
-  const result = await asc.main(
-    ["src/kernel/index.ts", "-o", out, "-O3", "--converge", "--noAssert", "--runtime", "stub", "--importMemory", "--sharedMemory",
-      "--enable", "threads,simd", "--initialMemory", "1", "--maximumMemory", "32768", "--noExportMemory", "--zeroFilledMemory"],
-    {
-      readFile(name, base) {
-        const path = join(base, name.replace(/src\/kernel\/mem\.ts$/, "src/kernel/mem.wasm.ts"));
-        return existsSync(path) ? readFileSync(path, "utf8") : null;
-      },
-      writeFile(name, contents, base) {
-        const path = resolve(base, name);
-        mkdirSync(dirname(path), { recursive: true });
-        writeFileSync(path, contents);
-      },
-    },
-  );
-  const said = result.stderr.toString();
-  if (said.trim()) process.stderr.write(said);
-  if (result.error) {
-    process.stderr.write(`the WebAssembly kernel did not compile: ${result.error.message}\n`);
-    process.exit(1);
-  }
 }
 
 function copyCheckedKernel() {
@@ -58,7 +33,10 @@ function copyCheckedKernel() {
 }
 
 process.chdir(root);
+if (process.argv.includes("--clean")) rmSync("dist", { recursive: true, force: true });
 compileTypeScript();
-if (!quick || !existsSync(join("dist", "kernel", "kernel.wasm"))) await compileWebAssembly();
+if (!quick || !existsSync(join("dist", "kernel", "kernel.wasm"))) {
+  if (!(await compileKernel("src/kernel/index.ts", "dist/kernel/kernel.wasm"))) process.exit(1);
+}
 copyCheckedKernel();
 if (existsSync("dist/cli/main.js")) chmodSync("dist/cli/main.js", 0o755);

@@ -1,6 +1,6 @@
 import { P_SIZE, T_CAPACITY, T_ENTRIES, T_INDEX, T_MASK, T_MAX_MASK, T_SIZE, T_STRIDE } from "../kernel/layout.ts";
 import {
-  NC_COUNT, STREAM_COUNT, TALLY_CAPACITY, TL_STRIDE, U_SIZE, X_ADDRESSES, X_MADE, X_MASQUERADE, X_NODE_COUNT, X_NODES, X_NOTES, X_OPTIONS, X_PACKET,
+  NC_COUNT, QUOTA_MAPS, STREAM_COUNT, TALLY_CAPACITY, TL_STRIDE, U_SIZE, X_ADDRESSES, X_MADE, X_MASQUERADE, X_NODE_COUNT, X_NODES, X_NOTES, X_OPTIONS, X_PACKET,
   X_SAVED, X_SHARDS, X_SIZE, X_TALLIES, X_TOTALS, X_TRACE_UNTIL, X_USE, X_WRITE, XO_ASSUME_OUTSIDE, STREAM_EXTERNAL, STREAM_OVERLAY, STREAM_POD,
   STREAM_TRACE,
 } from "../kernel/pipeline/layout-batch.ts";
@@ -22,6 +22,8 @@ export interface ClusterMemory {
   readonly shards: readonly number[];
   readonly workers: readonly WorkerAddresses[];
   readonly frameAreas: readonly number[];
+  /** Words by shard, node and map: counts, then what a shard must give up. */
+  readonly quotas: number;
 }
 
 export function layOutMemory(options: ReplayOptions, workers: number): ClusterMemory {
@@ -35,12 +37,17 @@ export function layOutMemory(options: ReplayOptions, workers: number): ClusterMe
   const shards = Array.from({ length: SHARD_COUNT }, (_, k) => writeShard(arena, capacity, (options.seed + k * 0x9e3779b1) | 0));
   const shardArray = arena.take(SHARD_COUNT * 4);
   for (const [k, shard] of shards.entries()) arena.put32(shardArray + 4 * k, shard);
-  const layout = Array.from({ length: workers }, (_, k) =>
-    layOutWorker(arena, image, options, shardArray, shards.filter((_shard, number) => number % workers === k)));
-  return { arena, image, capacity, shards, workers: layout, frameAreas };
+  const cells = tables.nodes.length * QUOTA_MAPS * 4, quotas = arena.take(SHARD_COUNT * cells, 64);
+  const layout = Array.from({ length: workers }, (_, k) => {
+    const owned = shards.map((_shard, number) => number).filter((number) => number % workers === k);
+    return layOutWorker(arena, image, options, shardArray, owned.map((number) => shards[number] ?? 0), owned.map((number) => quotas + number * cells));
+  });
+  return { arena, image, capacity, shards, workers: layout, frameAreas, quotas };
 }
 
-function layOutWorker(arena: Arena, image: ClusterImage, options: ReplayOptions, shardArray: number, shards: readonly number[]): WorkerAddresses {
+function layOutWorker(
+  arena: Arena, image: ClusterImage, options: ReplayOptions, shardArray: number, shards: readonly number[], quotas: readonly number[],
+): WorkerAddresses {
   const nodes = options.tables.nodes.length;
   const context = arena.take(X_SIZE, 64);
   arena.put32(context + X_PACKET, arena.take(P_SIZE, 64));
@@ -64,6 +71,7 @@ function layOutWorker(arena: Arena, image: ClusterImage, options: ReplayOptions,
     counts: Array.from({ length: SLOT_COUNT }, () => arena.take(4)),
     streams: Array.from({ length: SLOT_COUNT }, () => STREAM_BYTES.slice(0, STREAM_COUNT).map((bytes) => arena.take(bytes, 64))),
     shards,
+    quotas,
     due: arena.take(nodes * 4),
     collected: arena.take(nodes * 32),
   };

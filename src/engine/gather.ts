@@ -3,7 +3,7 @@ import {
   E_STATE, ES_LIVE, K0, K1, K2, K3, S_CT, S_FLOW, S_NAT, T_ENTRIES, T_EVICTED, T_LIVE, T_STRIDE, T_USED, TUPLE_IN,
 } from "../kernel/layout.ts";
 import {
-  NC_COUNT, TL_BYTES, TL_FIRST, TL_PACKETS, TL_PASS, U_ADDRESS, U_FLOWS, U_FWD_BYTES, U_FWD_PACKETS, U_REPLY_BYTES, U_REPLY_PACKETS, U_SIZE,
+  NC_COUNT, TL_BYTES, TL_FIRST, TL_PACKETS, TL_PASS, U_FLOWS, U_FWD_BYTES, U_FWD_PACKETS, U_REPLY_BYTES, U_REPLY_PACKETS, U_SIZE,
   X_MASQUERADE, X_NOTES, X_TALLIES, X_TOTALS, X_USE, NC_REPLY_FIRST_DIFFERENT,
 } from "../kernel/pipeline/layout-batch.ts";
 import type { DatapathTables } from "../control/tables.ts";
@@ -83,11 +83,9 @@ export class Gathering {
   }
 
   masqueradeUse(): MasqueradeUse[] {
-    return this.#tables.nodes.flatMap((_, node) => [false, true].map((excluded) => {
-      const index = node * 2 + (excluded ? 1 : 0);
-      const address = this.#memory.workers.reduce((found, worker) => found | this.#view.getInt32(this.#view.getInt32(worker.context + X_MASQUERADE, true) + index * U_SIZE + U_ADDRESS, true), 0);
-      return { node, sourceIp: addressOf(address), excluded, ...this.#useCounters(X_MASQUERADE, index) };
-    })).filter((use) => use.forward.packets > 0 || use.reply.packets > 0);
+    return this.#memory.image.masquerades.flatMap(({ node, address }, index) =>
+      [false, true].map((excluded) => ({ node, sourceIp: address, excluded, ...this.#useCounters(X_MASQUERADE, index * 2 + (excluded ? 1 : 0)) })),
+    ).filter((use) => use.forward.packets > 0 || use.reply.packets > 0);
   }
 
   #useCounters(field: number, index: number): { flows: number; forward: Tally; reply: Tally } {

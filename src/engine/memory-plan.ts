@@ -53,5 +53,5 @@ export function memoryBytes(staticBytes: number, workers: number, nodes: number,
   const streams = STREAM_BYTES.reduce((sum, bytes) => sum + bytes + 64, 0);
   const perWorker = SLOT_COUNT * (DESCRIPTOR_AREA_BYTES + streams) + SAVED_BYTES + MADE_BYTES + X_SIZE + P_SIZE + 6 * 16 + (uses + 3) * U_SIZE +
     TALLY_CAPACITY * (TL_STRIDE + 16) + NC_COUNT * 8 + STREAM_COUNT * 4 + SHARD_COUNT * 4 + nodes * 4 + nodes * 32 + 8192;
-  return staticBytes + workers * perWorker + SLOT_COUNT * FRAME_AREA + SHARD_COUNT * (shardBytes(capacity) + 1024) + nodes * 4 + 65_536;
+  return staticBytes + workers * perWorker + SLOT_COUNT * FRAME_AREA + SHARD_COUNT * (shardBytes(capacity) + 1024 + nodes * 12) + nodes * 4 + 65_536;
 }

@@ -18,6 +18,7 @@ import { type ClusterMemory, layOutMemory } from "./cluster-memory.ts";
 import { flowRecords } from "./flow-records.ts";
 import { GarbageSchedule, MAX_ROUNDS_PER_GAP } from "./garbage-schedule.ts";
 import { Gathering } from "./gather.ts";
+import { MapQuotas } from "./map-quotas.ts";
 import { clusterAddresses } from "./image/cluster-image.ts";
 import { SLOT_COUNT } from "./memory-plan.ts";
 import type { ReplayEnd, ReplayHooks, ReplayOptions } from "./replay-options.ts";
@@ -80,6 +81,7 @@ class ReplayRun {
   readonly #tally: CaptureTally;
   readonly #filler: ChunkFiller;
   readonly #garbage: GarbageSchedule;
+  readonly #quotas: MapQuotas;
   readonly #underWay: PostedChunk[] = [];
   #bytesRead = 0;
   #collected = 0;
@@ -97,6 +99,7 @@ class ReplayRun {
     const steering = new Steering(new AddressBook(clusterAddresses(options.tables)), options.tables.config.tunnelPort);
     this.#filler = new ChunkFiller(merged, memory, steering, this.#tally, options);
     this.#garbage = new GarbageSchedule(options.tables.nodes.length, CLOCK_START);
+    this.#quotas = new MapQuotas(memory, options.tables.nodes.length, options.tables.config);
     this.#output = new ChunkOutput(memory, options, "egwsim");
     this.#pool = new WorkerPool(memory, options.kernel);
   }
@@ -137,6 +140,7 @@ class ReplayRun {
       if (end === "stopped") this.#interrupted = true;
       if (end === "ended" || end === "stopped") return;
       if (end === "collection-due") await this.#collectGarbage();
+      if (this.#quotas.isDue(this.#tally.packets)) await this.#keepQuotas();
     }
   }
 
@@ -180,6 +184,15 @@ class ReplayRun {
       }
       await this.#collectAt(this.#garbage.nextDue);
     }
+  }
+
+  /** Another barrier: maps that outgrew their size give up their oldest. */
+  async #keepQuotas(): Promise<void> {
+    while (this.#underWay.length > 0) await this.#takeBack();
+    if (!this.#quotas.mayBeOver()) return;
+    this.#quotas.clear();
+    await this.#pool.finished(this.#pool.postCount());
+    if (this.#quotas.share()) await this.#pool.finished(this.#pool.postEvict());
   }
 
   async #collectAt(due: number): Promise<void> {

@@ -3,7 +3,7 @@
 import type { IgnoredReason } from "../observe/run-result.ts";
 import { ENTRY_HOST, ENTRY_NETDEV, ENTRY_OVERLAY, ENTRY_POD, ENTRY_REPLY } from "../kernel/pipeline/layout-batch.ts";
 import type { AddressBook } from "./address-book.ts";
-import { ADDRESS_NODE, ADDRESS_POD } from "./image/cluster-image.ts";
+import { ADDRESS_FURTHER, ADDRESS_NODE, ADDRESS_POD } from "./image/cluster-image.ts";
 import { hashWord } from "./image/static-hash.ts";
 import { SHARD_COUNT } from "./memory-plan.ts";
 
@@ -87,10 +87,16 @@ export class Steering {
   #shardOf(bytes: Uint8Array, ip: number, length: number, from: number, to: number, source: number, destination: number): number {
     const quoted = this.#quotedRemote(bytes, ip, length);
     if (quoted !== null) return hashWord(quoted) & (SHARD_COUNT - 1);
-    if (from < 0) return hashWord(source) & (SHARD_COUNT - 1);
-    if (to < 0) return hashWord(destination) & (SHARD_COUNT - 1);
+    if (this.#isOutside(from)) return hashWord(source) & (SHARD_COUNT - 1);
+    if (this.#isOutside(to)) return hashWord(destination) & (SHARD_COUNT - 1);
     const a = this.#book.nodeOf(from), b = this.#book.nodeOf(to);
     return hashWord(Math.min(a, b) * 65_536 + Math.max(a, b)) & (SHARD_COUNT - 1);
+  }
+
+  /** None of the cluster's, or a node's further address, which every other node's ipcache takes for the world: pods of many
+   * nodes reach it by one egress IP. */
+  #isOutside(handle: number): boolean {
+    return handle < 0 || this.#book.kindOf(handle) === ADDRESS_FURTHER;
   }
 
   /** The end outside the cluster of the flow that an ICMP error quotes; null for anything else. */
@@ -101,8 +107,11 @@ export class Steering {
     const type = at(bytes, ip + header);
     if (type !== 3 && type !== 11 && type !== 12) return null;
     const source = word(bytes, ip + header + 8 + 12), destination = word(bytes, ip + header + 8 + 16);
-    if (this.#book.find(source) < 0) return source;
-    return this.#book.find(destination) < 0 ? destination : null;
+    const from = this.#book.find(source), to = this.#book.find(destination);
+    if (from < 0) return source;
+    // A translated packet comes from an egress IP, itself a further address: the other end decides.
+    if (this.#isOutside(to)) return destination;
+    return this.#isOutside(from) ? source : null;
   }
 }
 

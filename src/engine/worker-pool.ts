@@ -3,7 +3,7 @@ import type { Piscina } from "piscina";
 import type { ClusterMemory } from "./cluster-memory.ts";
 import { SLOT_COUNT } from "./memory-plan.ts";
 import type { KernelBuild } from "./replay-options.ts";
-import { COMMAND_BATCH, COMMAND_COLLECT, COMMAND_END, CONTROL_POSTED, CONTROL_SLOT, SLOT_COMMAND, SLOT_NOW, SLOT_WORDS, type WorkerTask, type WorkerTiming } from "./worker-protocol.ts";
+import { COMMAND_BATCH, COMMAND_COLLECT, COMMAND_COUNT, COMMAND_END, COMMAND_EVICT, CONTROL_POSTED, CONTROL_SLOT, SLOT_COMMAND, SLOT_NOW, SLOT_WORDS, type WorkerTask, type WorkerTiming } from "./worker-protocol.ts";
 import { takeThreads } from "./worker-threads.ts";
 
 /** The piscina pool with one long-running task per worker, and the chunks they share. Chunks are numbered from 1. */
@@ -56,6 +56,15 @@ export class WorkerPool {
 
   postCollection(now: number): number {
     return this.#post(COMMAND_COLLECT, now);
+  }
+
+  /** Counting and evicting, one after the other at a barrier. */
+  postCount(): number {
+    return this.#post(COMMAND_COUNT, 0);
+  }
+
+  postEvict(): number {
+    return this.#post(COMMAND_EVICT, 0);
   }
 
   #post(command: number, now: number): number {

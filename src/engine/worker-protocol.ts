@@ -13,6 +13,8 @@ export const SLOT_WORDS = 8;
 export const COMMAND_BATCH = 1;
 export const COMMAND_COLLECT = 2;
 export const COMMAND_END = 3;
+export const COMMAND_COUNT = 4;
+export const COMMAND_EVICT = 5;
 
 /** Addresses that one worker works with. */
 export interface WorkerAddresses {
@@ -23,6 +25,8 @@ export interface WorkerAddresses {
   readonly streams: readonly (readonly number[])[];
   /** Shards this worker owns. */
   readonly shards: readonly number[];
+  /** By owned shard: its cells of counts and quotas. */
+  readonly quotas: readonly number[];
   /** Garbage collection: word per node (due or not), and its counters. */
   readonly due: number;
   readonly collected: number;

@@ -3,7 +3,7 @@ import { performance } from "node:perf_hooks";
 import { X_CURSORS, X_LIMITS } from "../kernel/pipeline/layout-batch.ts";
 import { SLOT_COUNT, STREAM_BYTES } from "./memory-plan.ts";
 import {
-  COMMAND_BATCH, COMMAND_COLLECT, COMMAND_END, CONTROL_POSTED, CONTROL_SLOT, SLOT_COMMAND, SLOT_NOW, SLOT_WORDS, type WorkerTask, type WorkerTiming,
+  COMMAND_BATCH, COMMAND_COLLECT, COMMAND_COUNT, COMMAND_END, COMMAND_EVICT, CONTROL_POSTED, CONTROL_SLOT, SLOT_COMMAND, SLOT_NOW, SLOT_WORDS, type WorkerTask, type WorkerTiming,
 } from "./worker-protocol.ts";
 import { wasmKernelOn } from "./wasm-kernel.ts";
 
@@ -29,6 +29,10 @@ export default async function work(task: WorkerTask): Promise<WorkerTiming> {
       kernel.processBatch(addresses.context, addresses.descriptors[slot] ?? 0, words[(addresses.counts[slot] ?? 0) / 4] ?? 0);
     } else if (command === COMMAND_COLLECT) {
       for (const shard of addresses.shards) kernel.collectGarbage(shard, addresses.due, addresses.collected, control[at + SLOT_NOW] ?? 0);
+    } else if (command === COMMAND_COUNT) {
+      for (const [k, shard] of addresses.shards.entries()) kernel.countEntries(shard, addresses.quotas[k] ?? 0);
+    } else if (command === COMMAND_EVICT) {
+      for (const [k, shard] of addresses.shards.entries()) kernel.evictEntries(shard, addresses.quotas[k] ?? 0);
     }
     kernelTime += performance.now() - started;
     port.postMessage(chunk);

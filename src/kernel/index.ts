@@ -6,5 +6,6 @@ import { fromNetdev } from "./datapath/from-netdev.ts";
 import { find, insert, remove } from "./table/dynamic.ts";
 import { processBatch } from "./pipeline/batch.ts";
 import { collectGarbage } from "./pipeline/collect.ts";
+import { countEntries, evictEntries } from "./pipeline/quota.ts";
 
-export { fromContainer, toNetdev, fromOverlay, fromNetdev, find, insert, remove, processBatch, collectGarbage };
+export { fromContainer, toNetdev, fromOverlay, fromNetdev, find, insert, remove, processBatch, collectGarbage, countEntries, evictEntries };

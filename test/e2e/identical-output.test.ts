@@ -43,8 +43,8 @@ async function expectSameOutput(captures: readonly string[], cluster: string, wo
 }
 
 interface FlowLine {
-  readonly source: { readonly port: number };
-  readonly translated: { readonly port: number } | null;
+  readonly before: { readonly sourcePort: number };
+  readonly after: { readonly sourcePort: number } | null;
 }
 
 describe.skipIf(UNBUILT !== "")(UNBUILT === "" ? "workers and kernels" : `workers and kernels (skipped: ${UNBUILT})`, { timeout: 60_000 }, () => {
@@ -63,14 +63,14 @@ describe.skipIf(UNBUILT !== "")(UNBUILT === "" ? "workers and kernels" : `worker
     expect(report.replies.identical).toBe(report.replies.restored);
     expect(report.replies.restored).toBeGreaterThan(5000);
     const lines = written.file("flows.jsonl").toString().trim().split("\n").map((line) => JSON.parse(line) as FlowLine);
-    const moved = lines.filter(({ source, translated }) => translated !== null && translated.port !== source.port);
+    const moved = lines.filter(({ before, after }) => after !== null && after.sourcePort !== before.sourcePort);
     expect(moved.length).toBeGreaterThan(1000);
   });
 
   it("write the same bytes for the recorded fixtures and every readable oddity at once", async () => {
     const odd = readdirSync(join(FIXTURES, "edge")).map(edge);
     const { report } = await expectSameOutput([join(FIXTURES, "captures"), ...odd], CLUSTER);
-    expect(report.outcomes.received.packets).toBeGreaterThan(1500);
+    expect(report.outcomes.received.packets).toBeGreaterThan(1200);
     expect(report.drops.length).toBeGreaterThan(5);
     expect(report.flows.openersAssumed).toBeGreaterThan(0);
   });

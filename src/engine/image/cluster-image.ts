@@ -65,9 +65,10 @@ export function writeCluster(arena: Arena, tables: DatapathTables, repair: boole
   })));
   const flags = configFlags(tables.config, repair);
   const nodes = arena.take(tables.nodes.length * 4), masquerades = masqueradeKeys(tables);
+  let firstUse = 0;
   for (const [index, node] of tables.nodes.entries()) {
-    const firstUse = masquerades.findIndex((key) => key.node === index);
     arena.put32(nodes + 4 * index, writeNodeOf(arena, node, index, tables.config, flags, policyTable, ipcacheTable, firstUse));
+    firstUse += node.devices.length + 1;
   }
   return { nodes, addresses: writeAddresses(arena, tables), uses, masquerades };
 }

@@ -36,7 +36,7 @@ function reverseFind(pkt: i32, proto: i32, remote: i32, ports: i32, address: i32
 }
 
 /** A mapping's other half. */
-function partner(table: i32, entry: i32): i32 {
+export function natPartner(table: i32, entry: i32): i32 {
   const k0: i32 = ld32(entry + K0), ports: i32 = ld32(entry + K3), port: i32 = ld32(entry + X_PORT);
   return (k0 & TUPLE_IN) !== 0
     ? find(table, k0 ^ TUPLE_IN, ld32(entry + K2), ld32(entry + X_ADDR), (port << 16) | (ports >>> 16))
@@ -46,7 +46,7 @@ function partner(table: i32, entry: i32): i32 {
 /** A full map gives up its oldest mapping, both halves together (recorded in lru4). */
 function makeRoom(table: i32): void {
   const victim: i32 = oldest(table);
-  const other: i32 = partner(table, victim);
+  const other: i32 = natPartner(table, victim);
   if (other !== 0) remove(table, other);
   remove(table, victim);
   st32(table + T_EVICTED, ld32(table + T_EVICTED) + (other !== 0 ? 2 : 1));

@@ -1,8 +1,8 @@
 // Flow records: which flow a packet belongs to and what became of it.
 import { ld16, ld32, ld8, ldf64, st32, stf64 } from "../mem.ts";
 import {
-  E_POLICY, E_USE, NOTE_EXCLUDED, N_INDEX, P_FLOW, P_FRAME, P_LEN, P_NAT, P_NODE, P_NOTES, P_POLICY, P_PORTS, P_SHARD, P_SNAT_FLAGS,
-  P_TIME_NSEC, P_TIME_SEC, P_WIRE_LEN, S_FLOW, X_ADDR, X_PORT,
+  E_POLICY, E_USE, K0, K1, NOTE_EXCLUDED, N_INDEX, P_FLOW, P_FRAME, P_LEN, P_NAT, P_NODE, P_NOTES, P_POLICY, P_PORTS, P_SHARD, P_SNAT_FLAGS,
+  P_TIME_NSEC, P_TIME_SEC, P_WIRE_LEN, S_FLOW, TUPLE_IN, X_ADDR, X_PORT,
 } from "../layout.ts";
 import {
   F_DROP, F_DROP_BYTES, F_DROP_PACKETS, F_FIRST, F_FIRST_DROP, F_FIRST_NSEC, F_FIRST_SEC, F_FLAGS, F_FWD_BYTES, F_FWD_PACKETS, F_GATEWAY_NODE,
@@ -20,7 +20,7 @@ import {
   ICMP_ECHO, ICMP_ECHO_REPLY, ICMP_HEADER, ICMP_ID, ICMP_PARAMETER, ICMP_TIME_EXCEEDED, ICMP_TYPE, ICMP_UNREACHABLE, within,
 } from "../wire/l4.ts";
 import { NC_FLOWS_NOT_LISTED } from "./layout-batch.ts";
-import { countFlow, countNote, countUse, masqueradeCounters, noteAddress, useCounters } from "./tally.ts";
+import { countFlow, countNote, countUse, masqueradeCounters, useCounters } from "./tally.ts";
 import { seqOf } from "./emit.ts";
 
 /** Does the ICMP message quote another packet? */
@@ -137,9 +137,8 @@ export function bookForward(cx: i32, pkt: i32): void {
   const byPolicy: boolean = (ld32(pkt + P_SNAT_FLAGS) & ST_EGRESS_GATEWAY) !== 0 && record !== 0;
   const excluded: boolean = (ld32(pkt + P_NOTES) & NOTE_EXCLUDED) !== 0;
   const node: i32 = ld32(ld32(pkt + P_NODE) + N_INDEX);
-  const counters: i32 = byPolicy ? useCounters(cx, ld32(record + E_USE)) : masqueradeCounters(cx, node, excluded);
+  const counters: i32 = byPolicy ? useCounters(cx, ld32(record + E_USE)) : masqueradeCounters(cx, pkt, ld32(nat + X_ADDR), excluded);
   countUse(counters, pkt, false);
-  if (!byPolicy) noteAddress(counters, ld32(nat + X_ADDR));
   if (flow === 0) return;
   const flags: i32 = ld32(flow + F_FLAGS);
   if ((flags & (FF_EGRESS_GATEWAY | FF_MASQUERADED)) === 0) countFlow(counters);
@@ -150,12 +149,15 @@ export function bookForward(cx: i32, pkt: i32): void {
   st32(flow + F_NAT_PORT, ld32(nat + X_PORT));
 }
 
+/** The outside address of a mapping, by either half. */
+function translatedTo(nat: i32): i32 { return (ld32(nat + K0) & TUPLE_IN) !== 0 ? ld32(nat + K1) : ld32(nat + X_ADDR); }
+
 /** Books a reply that from-netdev translated back. */
 export function bookReply(cx: i32, pkt: i32): void {
-  if (ld32(pkt + P_NAT) === 0) return;
-  const record: i32 = ld32(pkt + P_POLICY);
+  const nat: i32 = ld32(pkt + P_NAT), record: i32 = ld32(pkt + P_POLICY);
+  if (nat === 0) return;
   countUse(
-    namesGateway(record) ? useCounters(cx, ld32(record + E_USE)) : masqueradeCounters(cx, ld32(ld32(pkt + P_NODE) + N_INDEX), (ld32(pkt + P_NOTES) & NOTE_EXCLUDED) !== 0),
+    namesGateway(record) ? useCounters(cx, ld32(record + E_USE)) : masqueradeCounters(cx, pkt, translatedTo(nat), (ld32(pkt + P_NOTES) & NOTE_EXCLUDED) !== 0),
     pkt, true,
   );
 }

@@ -93,9 +93,7 @@ export const U_FWD_BYTES: i32 = 8;
 export const U_REPLY_PACKETS: i32 = 16;
 export const U_REPLY_BYTES: i32 = 24;
 export const U_FLOWS: i32 = 32;
-/** Masquerading: the address used. */
-export const U_ADDRESS: i32 = 40;
-export const U_SIZE: i32 = 48;
+export const U_SIZE: i32 = 40;
 
 /** Tally: key (kind<<16 | hook<<8 | drop number, node, policy, 0). */
 export const TL_PACKETS: i32 = 24;
@@ -122,6 +120,9 @@ export const NC_NAT_RETRIES: i32 = 10;
 export const NC_DEFECT_ECHO: i32 = 11;
 export const NC_DEFECT_POD_ERROR: i32 = 12;
 export const NC_COUNT: i32 = 13;
+
+/** Maps that are counted apart, by node: conntrack of TCP, of anything else, NAT. */
+export const QUOTA_MAPS: i32 = 3;
 
 // ── Hooks, as tallies and traces name them ───────────────────────────────────────────────────────────────────────────
 export const HOOK_FROM_CONTAINER: i32 = 0;

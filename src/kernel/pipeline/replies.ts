@@ -1,10 +1,11 @@
 // Replies of a capture taken at the pods are in their final form. Here they get back the form the outside peer sent: the
 // mapping's address and port for the pod's, and the hops that are still to come.
-import { copy, ld16be, ld32, ld8, st32, st8 } from "../mem.ts";
+import { copy, ld16be, ld32, ld8, ldf64, st32, st8, stf64 } from "../mem.ts";
 import {
-  E_GATEWAY, N_INDEX, P_CSUM_DIFF, P_FRAME, P_LEN, P_NAT, P_NODE, P_NOTES, P_SHARD, S_CT, S_NAT, TUPLE_IN, TUPLE_OUT, X_ADDR, X_PORT,
+  E_GATEWAY, N_INDEX, P_CSUM_DIFF, P_FLOW, P_FRAME, P_INFO_IDENTITY, P_LEN, P_NAT, P_NODE, P_NOTES, P_SHARD, S_NAT, TUPLE_OUT, X_ADDR, X_PORT,
   NOTE_DEFECT_ECHO_ERROR_CSUM,
 } from "../layout.ts";
+import { F_GATEWAY_NODE, F_NAT_ADDR, F_NAT_PORT } from "../layout-flow.ts";
 import { find } from "../table/dynamic.ts";
 import { staticFind } from "../table/static.ts";
 import { csumReplace16 } from "../wire/checksum.ts";
@@ -14,7 +15,6 @@ import { identityInCluster, ipcacheFind, egressPolicyFind, namesGateway } from "
 import { isPortProtocol, keyWord, swapPorts } from "../datapath/ports.ts";
 import { outerDiff } from "../datapath/snat-icmp.ts";
 import { rewriteHeaders } from "../datapath/snat-rewrite.ts";
-import { P_INFO_IDENTITY } from "../layout.ts";
 import {
   A_NODE, NC_REPLY_DEFECT, NC_REPLY_DIFFERENT, NC_REPLY_FIRST_DIFFERENT, NC_REPLY_IDENTICAL, NC_REPLY_RESTORED, X_ADDRESSES, X_NOTES, X_SAVED,
 } from "./layout-batch.ts";
@@ -22,7 +22,6 @@ import { quotedAt } from "./flows.ts";
 import { nodeAt } from "./walk.ts";
 import { countNote } from "./tally.ts";
 import { seqOf } from "./emit.ts";
-import { ldf64, stf64 } from "../mem.ts";
 
 /** NAT key ports of a pod's packet: destination port low, source port high; an echo identifier stands for the source. */
 function natPorts(proto: i32, podPorts: i32): i32 { return proto === PROTO_ICMP ? podPorts << 16 : swapPorts(podPorts); }
@@ -59,14 +58,6 @@ function findMapping(cx: i32, pkt: i32, proto: i32, pod: i32, remote: i32, podPo
   return entry === 0 ? -1 : own;
 }
 
-/** Does the pod's node track the flow, in either direction? */
-export function isTracked(pkt: i32, proto: i32, pod: i32, remote: i32, podPorts: i32): boolean {
-  const table: i32 = ld32(pkt + P_SHARD) + S_CT;
-  const ports: i32 = natPorts(proto, podPorts);
-  if (find(table, keyWord(pkt, proto, TUPLE_OUT), pod, remote, ports) !== 0) return true;
-  return find(table, keyWord(pkt, proto, TUPLE_IN), remote, pod, proto === PROTO_ICMP ? podPorts : swapPorts(ports)) !== 0;
-}
-
 /** TTL that the outside peer's packet had: `hops` more, as far as the field allows, with the checksum amended. */
 function raiseTtl(ip: i32, hops: i32): void {
   const ttl: i32 = ld8(ip + IP_TTL);
@@ -87,12 +78,23 @@ export function restoreReply(cx: i32, pkt: i32, ip: i32, podPorts: i32): i32 {
   if (quoted !== 0) node = restoreError(cx, pkt, ip, l4, quoted);
   else {
     node = findMapping(cx, pkt, proto, pod, ld32(ip + IP_SRC), podPorts);
+    const mapping: i32 = ld32(pkt + P_NAT), flow: i32 = ld32(pkt + P_FLOW);
+    let address: i32 = 0;
+    let port: i32 = 0;
     if (node >= 0) {
-      const mapping: i32 = ld32(pkt + P_NAT);
+      address = ld32(mapping + X_ADDR);
+      port = ld32(mapping + X_PORT);
+    } else if (flow !== 0 && ld32(flow + F_NAT_ADDR) !== 0) {
+      // The mapping is gone (evicted, collected); the outside peer still answers to what it once saw.
+      node = ld32(flow + F_GATEWAY_NODE);
+      address = ld32(flow + F_NAT_ADDR);
+      port = ld32(flow + F_NAT_PORT);
+    }
+    if (node >= 0) {
       const withPorts: boolean = proto === PROTO_ICMP || isPortProtocol(pkt, proto);
       const podPort: i32 = withPorts ? podPorts & 0xffff : 0;
       rewriteHeaders(
-        pkt, proto, ETH_LEN, withPorts && hasL4Header(ip), l4, pod, ld32(mapping + X_ADDR), IP_DST, podPort, withPorts ? ld32(mapping + X_PORT) : 0,
+        pkt, proto, ETH_LEN, withPorts && hasL4Header(ip), l4, pod, address, IP_DST, podPort, withPorts ? port : 0,
         proto === PROTO_ICMP ? ICMP_ID : L4_DPORT, 0,
       );
     }

@@ -1,9 +1,9 @@
 // Counting: the one place where outcomes become numbers.
-import { ld32, ldf64, mul, st32, stf64 } from "../mem.ts";
-import { E_POLICY, N_INDEX, P_NODE, P_POLICY, P_WIRE_LEN } from "../layout.ts";
+import { ld32, ldf64, mul, stf64 } from "../mem.ts";
+import { D_MASQUERADE, D_SIZE, D_USE, E_POLICY, N_DEVICE_COUNT, N_DEVICES, N_INDEX, P_NODE, P_POLICY, P_WIRE_LEN } from "../layout.ts";
 import { find, insert } from "../table/dynamic.ts";
 import {
-  TL_BYTES, TL_FIRST, TL_PACKETS, U_ADDRESS, U_FLOWS, U_FWD_BYTES, U_FWD_PACKETS, U_REPLY_BYTES, U_REPLY_PACKETS, U_SIZE, X_MASQUERADE, X_NOTES,
+  TL_BYTES, TL_FIRST, TL_PACKETS, U_FLOWS, U_FWD_BYTES, U_FWD_PACKETS, U_REPLY_BYTES, U_REPLY_PACKETS, U_SIZE, X_MASQUERADE, X_NOTES,
   X_TALLIES, X_TOTALS, X_USE,
 } from "./layout-batch.ts";
 import { seqOf } from "./emit.ts";
@@ -35,8 +35,13 @@ export function countTally(cx: i32, pkt: i32, kind: i32, hook: i32, code: i32): 
 /** Counters of a policy's use, or of a node's masquerading. */
 export function useCounters(cx: i32, use: i32): i32 { return ld32(cx + X_USE) + mul(use, U_SIZE); }
 
-export function masqueradeCounters(cx: i32, node: i32, excluded: boolean): i32 {
-  return ld32(cx + X_MASQUERADE) + mul((node << 1) | (excluded ? 1 : 0), U_SIZE);
+/** Counters of the address that P_NODE masqueraded with: a device's, or else its own. */
+export function masqueradeCounters(cx: i32, pkt: i32, address: i32, excluded: boolean): i32 {
+  const node: i32 = ld32(pkt + P_NODE);
+  const first: i32 = ld32(node + N_DEVICES), count: i32 = ld32(node + N_DEVICE_COUNT);
+  let device: i32 = 0;
+  while (device < count && ld32(first + mul(device, D_SIZE) + D_MASQUERADE) !== address) device = device + 1;
+  return ld32(cx + X_MASQUERADE) + mul(((ld32(first + D_USE) + device) << 1) | (excluded ? 1 : 0), U_SIZE);
 }
 
 export function countUse(counters: i32, pkt: i32, reply: boolean): void {
@@ -45,5 +50,3 @@ export function countUse(counters: i32, pkt: i32, reply: boolean): void {
 }
 
 export function countFlow(counters: i32): void { add(counters + U_FLOWS, 1.0); }
-
-export function noteAddress(counters: i32, address: i32): void { st32(counters + U_ADDRESS, address); }

@@ -1,0 +1,26 @@
+// The bench's results as Markdown tables, for the screen and for the README.
+import type { ReplayFigures } from "../e2e/replay.ts";
+import type { Answer } from "../micro/question.ts";
+import type { Spread } from "./median.ts";
+
+const table = (head: readonly string[], rows: readonly (readonly string[])[]): string => {
+  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+  return [line(head), line(head.map((_, k) => (k < 2 ? "---" : "---:"))), ...rows.map(line)].join("\n");
+};
+
+const millions = (perSecond: number): string => (perSecond / 1e6).toFixed(2);
+const spread = ({ median, min, max }: Spread, text: (value: number) => string): string => `${text(median)} (${text(min)}–${text(max)})`;
+const mebibytes = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
+
+export function replayTable(figures: readonly ReplayFigures[]): string {
+  const head = ["capture", "kernel", "workers", "captures written", "million packets/s", "kernel ns/packet", "process, s", "peak memory"];
+  return table(head, figures.map((each) => [
+    `${each.packets.toLocaleString("en-US")} × ${each.frames === "64" ? "64 bytes" : "IMIX"}`, each.kernel, String(each.workers), each.write,
+    spread(each.packetsPerSecond, millions), spread(each.kernelNanoseconds, (ns) => ns.toFixed(0)), spread(each.processSeconds, (s) => s.toFixed(2)), mebibytes(each.peakBytes),
+  ]));
+}
+
+export function microTable(answers: readonly Answer[]): string {
+  const nanoseconds = (ns: number): string => (ns < 100 ? ns.toFixed(1) : ns.toFixed(0));
+  return table(["operation", "on", "build", "ns/operation"], answers.map((each) => [each.name, each.parameters, each.build, spread(each, nanoseconds)]));
+}

@@ -1,0 +1,19 @@
+// npm run bench: builds the bench with the kernel's two compilers and runs it against what `npm run build` left in dist/.
+import { spawnSync } from "node:child_process";
+import { createRequire } from "node:module";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { compileKernel } from "./compile-kernel.mjs";
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+process.chdir(root);
+const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin", "tsc");
+const run = (...args) => {
+  const { status, error } = spawnSync(process.execPath, args, { stdio: "inherit" });
+  if (error !== undefined) throw error;
+  if (status !== 0) process.exit(status ?? 1);
+};
+
+run(tsc, "-p", "bench");
+if (!(await compileKernel("bench/micro/kernel/loops.ts", "dist-bench/loops.wasm"))) process.exit(1);
+run("dist-bench/bench/run.js", ...process.argv.slice(2));

@@ -1,0 +1,27 @@
+// One asc call for everything that runs as WebAssembly. asc sees mem.wasm.ts wherever the kernel imports mem.ts; everything
+// else is the source that tsc compiles.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+
+const OPTIONS = ["-O3", "--converge", "--noAssert", "--runtime", "stub", "--importMemory", "--sharedMemory", "--enable", "threads,simd",
+  "--initialMemory", "1", "--maximumMemory", "32768", "--noExportMemory", "--zeroFilledMemory"];
+
+/** Compiles `entry` into `out`, both relative to the working folder. False where asc refused, which it has explained by then. */
+export async function compileKernel(entry, out) {
+  const asc = (await import("assemblyscript/asc")).default;
+  const { error, stderr } = await asc.main([entry, "-o", out, ...OPTIONS], {
+    readFile(name, base) {
+      const path = join(base, name.replace(/src\/kernel\/mem\.ts$/, "src/kernel/mem.wasm.ts"));
+      return existsSync(path) ? readFileSync(path, "utf8") : null;
+    },
+    writeFile(name, contents, base) {
+      const path = resolve(base, name);
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, contents);
+    },
+  });
+  const said = stderr.toString();
+  if (said.trim()) process.stderr.write(said);
+  if (error) process.stderr.write(`${entry} did not compile to WebAssembly: ${error.message}\n`);
+  return !error;
+}
