@@ -10,7 +10,7 @@ import { microTable, replayTable } from "./lib/tables.ts";
 import { runMicro } from "./micro/run.ts";
 
 const { values } = parseArgs({ options: {
-  packets: { type: "string", default: "200000" }, rounds: { type: "string", default: "3" }, only: { type: "string" }, "no-save": { type: "boolean", default: false },
+  packets: { type: "string", default: "120000" }, rounds: { type: "string", default: "3" }, only: { type: "string" }, "no-save": { type: "boolean", default: false },
 } });
 const packets = Number(values.packets), rounds = Number(values.rounds), { only } = values;
 if (!Number.isInteger(packets) || packets < CAPTURE_OPTIONS.flows) throw new RangeError(`--packets takes a whole number of at least ${CAPTURE_OPTIONS.flows}`);

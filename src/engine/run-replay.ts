@@ -5,7 +5,7 @@ import { performance } from "node:perf_hooks";
 import { openCapture, STANDARD_INPUT } from "../io/open-capture.ts";
 import { type MergedCaptures, mergeCaptures } from "../io/merge.ts";
 import {
-  NC_FLOWS_NOT_LISTED, NC_NAT_RETRIES, NC_OPENERS_ASSUMED, NC_OVERSIZED, NC_PARTIAL_CSUM, NC_REPLY_DEFECT, NC_REPLY_DIFFERENT,
+  NC_DEFECT_ECHO, NC_DEFECT_POD_ERROR, NC_NAT_RETRIES, NC_OPENERS_ASSUMED, NC_OVERSIZED, NC_PACKETS_WITHOUT_FLOW, NC_PARTIAL_CSUM, NC_REPLY_DEFECT, NC_REPLY_DIFFERENT,
   NC_REPLY_FIRST_DIFFERENT, NC_REPLY_IDENTICAL, NC_REPLY_RESTORED, NC_SNAPPED,
 } from "../kernel/pipeline/layout-batch.ts";
 import { OUT_DELIVERED, OUT_DROPPED, OUT_FORWARDED, OUT_PASSED } from "../kernel/layout-flow.ts";
@@ -236,7 +236,8 @@ class ReplayRun {
       },
       partialChecksumsCompleted: note(NC_PARTIAL_CSUM), oversizedFrames: note(NC_OVERSIZED), snappedFrames: note(NC_SNAPPED),
       openersAssumed: note(NC_OPENERS_ASSUMED), repeatedFrames: this.#filler.repeats.count, flowCount: totals.flows,
-      flowsNotListed: Math.max(0, totals.flows - this.#options.maxFlows) + note(NC_FLOWS_NOT_LISTED),
+      flowsNotListed: Math.max(0, totals.flows - this.#options.maxFlows), packetsWithoutFlow: note(NC_PACKETS_WITHOUT_FLOW),
+      defects: { echoErrorChecksum: note(NC_DEFECT_ECHO), podErrorChecksum: note(NC_DEFECT_POD_ERROR) },
       conntrackEntries: totals.conntrack, natEntries: totals.nat, evictions: { conntrack: totals.evictedConntrack, nat: totals.evictedNat },
       garbageCollected: this.#collected, natRetriesOverHalf: note(NC_NAT_RETRIES),
       interrupted: this.#interrupted || this.#merged.faults.length > 0,

@@ -110,10 +110,15 @@ export const reportSchema = z.strictObject({
     total: count,
     listed: count.describe("Flows with a record of their own, which are the lines of flows.jsonl"),
     notListed: count,
+    packetsWithoutFlow: count.describe("Packets of flows that found the flow table full"),
     openersAssumed: count,
     byOutcome: z.strictObject({ forwarded: count, delivered: count, passed: count, dropped: count })
       .describe("Listed flows by the outcome of their last packet"),
     withDrops: count.describe("Listed flows of which at least one packet was dropped"),
+  }),
+  defects: z.strictObject({
+    echoErrorChecksum: count.describe("Incoming ICMP errors about a translated echo, left with a wrong outer checksum as Cilium 1.19 does"),
+    podErrorChecksum: count.describe("ICMP errors of pods about translated TCP or UDP that kept their old outer checksum, as in Cilium 1.19"),
   }),
   maps: z.strictObject({
     conntrackEntries: count,

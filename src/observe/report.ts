@@ -122,9 +122,10 @@ export function buildReport(input: ReportInput): Report {
       snapped: result.snappedFrames, repeated: result.repeatedFrames,
     },
     flows: {
-      total: result.flowCount, listed: input.flowTotals.listed, notListed: result.flowsNotListed,
+      total: result.flowCount, listed: input.flowTotals.listed, notListed: result.flowsNotListed, packetsWithoutFlow: result.packetsWithoutFlow,
       openersAssumed: result.openersAssumed, byOutcome: { ...input.flowTotals.byOutcome }, withDrops: input.flowTotals.withDrops,
     },
+    defects: { ...result.defects },
     maps: {
       conntrackEntries: result.conntrackEntries, natEntries: result.natEntries, conntrackEvicted: result.evictions.conntrack,
       natEvicted: result.evictions.nat, garbageCollected: result.garbageCollected, natRetriesOverHalf: result.natRetriesOverHalf,

@@ -148,6 +148,15 @@ export interface RunResult {
   readonly flowCount: number;
   /** Flows beyond the flow table's size: their packets are counted, they have no line of their own. */
   readonly flowsNotListed: number;
+  /** Packets of flows that found the flow table full. */
+  readonly packetsWithoutFlow: number;
+  /** Times that a known defect of Cilium 1.19's programs was repeated (docs: observed behaviour). */
+  readonly defects: {
+    /** Incoming ICMP error about a translated echo: its outer checksum is left wrong. */
+    readonly echoErrorChecksum: number;
+    /** ICMP error that a pod sends about translated TCP or UDP: its outer checksum stays the old one. */
+    readonly podErrorChecksum: number;
+  };
   readonly conntrackEntries: number;
   readonly natEntries: number;
   readonly evictions: { readonly conntrack: number; readonly nat: number };

@@ -57,7 +57,7 @@ function replyNote(report: Report, paint: Paint): string[] {
 
 /** Remarks about the input and the tables; each only where its counter is not zero. */
 export function noteLines(report: Report, paint: Paint): string[] {
-  const { frames, flows, maps } = report;
+  const { frames, flows, maps, defects } = report;
   const note = (count: number, noun: string, text: string): string[] => (count === 0 ? [] : [`${counted(count, noun)}${text}`]);
   const faults = report.captures.flatMap((capture) => capture.fault ?? []);
   const lines = [
@@ -70,6 +70,8 @@ export function noteLines(report: Report, paint: Paint): string[] {
     ...note(frames.snapped, "frame", " captured in part: processed by the headers"),
     ...note(flows.openersAssumed, "flow", ` without a visible opener: assumed ${report.options.assumeOpener} (--assume-opener)`),
     ...note(flows.notListed, "flow", ` beyond --max-flows ${withThousands(report.options.maxFlows)}: counted, without a line of its own`),
+    ...note(flows.packetsWithoutFlow, "packet", " of flows that found the flow table full: counted, in no flow's line"),
+    ...note(defects.podErrorChecksum, "ICMP error", " of pods with an outer checksum that Cilium 1.19 leaves wrong (--semantics intent repairs it)"),
     ...note(maps.conntrackEvicted + maps.natEvicted, "eviction",
       `: a map is full (conntrack ${withThousands(maps.conntrackEvicted)}, NAT ${withThousands(maps.natEvicted)})`),
     ...note(maps.natRetriesOverHalf, "SNAT port draw", " took more than half of the 32 tries"),

@@ -55,7 +55,8 @@ export class Comparison {
   }
 
   private conntrack(recorded: readonly ConntrackEntry[], ours: readonly ConntrackEntry[]): void {
-    const key = (entry: ConntrackEntry): string => `${entry.map} ${entry.nexthdr} ${entry.saddr}:${entry.sport}>${entry.daddr}:${entry.dport} flags ${entry.flags}`;
+    const key = (entry: ConntrackEntry): string =>
+      `${entry.map} ${entry.nexthdr} ${entry.saddr}:${entry.sport}>${entry.daddr}:${entry.dport} flags ${entry.flags}`;
     this.entries("conntrack", recorded, ours, key, (name, entry, found) => {
       const near = Math.abs(entry.lifetime_left_s - found.lifetime_left_s) <= LIFETIME_TOLERANCE;
       this.field("conntrack", `${name} lifetime_left_s`, entry.lifetime_left_s, near ? entry.lifetime_left_s : found.lifetime_left_s);

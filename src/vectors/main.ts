@@ -21,7 +21,10 @@ const wasmIsBuilt = existsSync(new URL("../kernel/kernel.wasm", import.meta.url)
 function commandLine(args: readonly string[]): { files: string[]; kernel: KernelKind; json: boolean } {
   let parsed;
   try {
-    parsed = parseArgs({ args: [...args], allowPositionals: true, options: { kernel: { type: "string", default: wasmIsBuilt ? "wasm" : "ts" }, json: { type: "boolean", default: false } } });
+    parsed = parseArgs({
+      args: [...args], allowPositionals: true,
+      options: { kernel: { type: "string", default: wasmIsBuilt ? "wasm" : "ts" }, json: { type: "boolean", default: false } },
+    });
   } catch (error) {
     throw usageFault(error instanceof Error ? error.message : String(error));
   }

@@ -6,6 +6,8 @@ import { recordedCase, type RecordedCase } from "./recording.ts";
 /** Far above the largest file of recordings (40 MB unpacked); a bound for packed ones that grow without end. */
 const LARGEST_TEXT = 512 * 1024 * 1024;
 
+const CURE = "every line must be one recorded case; see fixtures/vectors/README.md";
+
 export interface CaseOfFile {
   readonly file: string;
   /** Line in the file, from 1. */
@@ -21,7 +23,7 @@ export function readRecordings(file: string): CaseOfFile[] {
     if (line.trim() === "") continue;
     const at = { file, line: k + 1, column: 1 };
     const found = parseCase(line);
-    if (typeof found === "string") problems.push({ at, subject: file, message: found, cure: "every line must be one recorded case; see fixtures/vectors/README.md" });
+    if (typeof found === "string") problems.push({ at, subject: file, message: found, cure: CURE });
     else cases.push({ file, line: k + 1, recorded: found });
   }
   if (problems.length > 0) throw new InputError(problems);

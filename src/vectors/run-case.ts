@@ -2,7 +2,7 @@
 import { addressOf, wireWord } from "../engine/image/arena.ts";
 import type { Kernel } from "../engine/kernel-instance.ts";
 import {
-  P_ENDPOINT, P_FRAME, P_IFINDEX, P_LEN, P_MARK, P_NODE, P_NOW, P_SHARD, P_SIZE, P_TO, P_TO_IFINDEX, P_TO_NEXTHOP, P_TUNNEL_REMOTE, P_TUNNEL_VNI,
+  NF_DUAL_STACK, P_ENDPOINT, P_FRAME, P_IFINDEX, P_LEN, P_MARK, P_NODE, P_NOW, P_SHARD, P_SIZE, P_TO, P_TO_IFINDEX, P_TO_NEXTHOP, P_TUNNEL_REMOTE, P_TUNNEL_VNI,
   P_VLAN_TCI, P_WIRE_LEN, TO_ENDPOINT, TO_HOST, TO_NEIGH, TO_TUNNEL,
 } from "../kernel/layout.ts";
 import { VERDICT_OK, VERDICT_REDIRECT } from "../kernel/verdict.ts";
@@ -77,7 +77,7 @@ class CaseRun {
   step(step: RecordedStep, k: number): StepResult {
     for (const change of step.map_changes_before ?? []) this.#change(change);
     if (this.#unknownChange !== null) return skippedStep(step, k, `the change ${this.#unknownChange} came before, of a table that the hooks do not have`);
-    if (step.in_hex.startsWith(ETHERTYPE_IPV6_HEX, ETHERTYPE_AT) && this.#settings.worldIdentity !== 2)
+    if (step.in_hex.startsWith(ETHERTYPE_IPV6_HEX, ETHERTYPE_AT) && (this.#settings.flags & NF_DUAL_STACK) !== 0)
       return skippedStep(step, k, "an IPv6 frame in a dual-stack build: the hooks do not do IPv6 yet");
     const hook = this.#hook(step);
     if (typeof hook === "string") return skippedStep(step, k, hook);

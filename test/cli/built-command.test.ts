@@ -26,7 +26,7 @@ whenBuilt("version, help and usage errors end with their exit codes (skipped: no
   expect(run(["--help"])).toMatchObject({ status: 0, stderr: "" });
   const usage = run(["replay", "a.pcap", "--workers", "many", "--cluster", "."]);
   expect([usage.status, usage.stdout]).toEqual([2, ""]);
-  expect(usage.stderr).toContain('--workers: "many" is not a whole number from 1 to 64');
+  expect(usage.stderr).toContain('--workers: "many" is not a whole number from 1 to 16');
   expect(run(["replay", "a.pcap", "--cluster", "."], { EGWSIM_WORKERS: "0" }).stderr).toContain('EGWSIM_WORKERS: "0" is not');
 });
 

@@ -29,9 +29,9 @@ test("the default number of workers is that of the CPUs, from 1 to 4", () => {
 });
 
 test("values are read as what they mean", () => {
-  const settings = settingsOf(["a.pcap"], { out: "out", write: ["pod,trace", "flows"], "trace-packets": "all", workers: "64", seed: "4294967295", "max-flows": "0" });
+  const settings = settingsOf(["a.pcap"], { out: "out", write: ["pod,trace", "flows"], "trace-packets": "all", workers: "16", seed: "4294967295", "max-flows": "0" });
   expect([...settings.write]).toEqual(["pod", "trace", "flows"]);
-  expect(settings).toMatchObject({ tracePackets: TRACE_ALL_PACKETS, workers: 64, seed: 4294967295, maxFlows: 0 });
+  expect(settings).toMatchObject({ tracePackets: TRACE_ALL_PACKETS, workers: 16, seed: 4294967295, maxFlows: 0 });
   expect(settingsOf(["a.pcap"], { write: "none" }).write.size).toBe(0);
 });
 
@@ -43,7 +43,7 @@ test("every problem is told at once, each with a cure", () => {
     "--write | there is no folder to write into | add --out DIR",
     '--capture-point | "nod" begins with no capture point | give pod, node, pod=FILE or node=FILE',
     '--format | "yaml" is none of text, json',
-    '--workers | "0" is not a whole number from 1 to 64 | for example 2',
+    '--workers | "0" is not a whole number from 1 to 16 | for example 2',
     '--kernel | "wams" is none of ts, wasm | did you mean wasm?',
     '--seed | "-1" is not a whole number from 0 to 4294967295 | for example 1',
   ]);

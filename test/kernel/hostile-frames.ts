@@ -19,7 +19,11 @@ const CHANGES: readonly Change[] = [
   (frame, random) => { put(frame, ETH, 0x40 | below(random, 16)); return frame; },
   (frame, random) => { put(frame, ETH + 2, below(random, 256)); put(frame, ETH + 3, below(random, 256)); return frame; },
   // Fragment flags and offset; often offset 0 or 1.
-  (frame, random) => { put(frame, ETH + 6, below(random, 2) * 0x20 | (below(random, 4) === 0 ? below(random, 32) : 0)); put(frame, ETH + 7, below(random, 3)); return frame; },
+  (frame, random) => {
+    put(frame, ETH + 6, below(random, 2) * 0x20 | (below(random, 4) === 0 ? below(random, 32) : 0));
+    put(frame, ETH + 7, below(random, 3));
+    return frame;
+  },
   (frame, random) => { put(frame, ETH + 8, below(random, 4)); return frame; },
   (frame, random) => { put(frame, ETH + 9, PROTOCOLS[below(random, PROTOCOLS.length)] ?? 0); return frame; },
   // An ICMP header with a quote of whatever follows.
@@ -68,6 +72,6 @@ const CHANGES: readonly Change[] = [
 /** `frame` with one to three changes, or now and then as it is. */
 export function hostile(frame: Uint8Array<ArrayBuffer>, random: () => number): Uint8Array<ArrayBuffer> {
   let changed = frame.slice();
-  for (let k = below(random, 4); k > 0 && changed.length >= ETH + 20; k--) changed = (CHANGES[below(random, CHANGES.length)] ?? ((same: Uint8Array<ArrayBuffer>) => same))(changed, random);
+  for (let k = below(random, 4); k > 0 && changed.length >= ETH + 20; k--) changed = CHANGES[below(random, CHANGES.length)]?.(changed, random) ?? changed;
   return changed;
 }

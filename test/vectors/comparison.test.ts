@@ -53,7 +53,8 @@ test.each(["packets", "bytes", "rx_closing", "tx_closing", "seen_non_syn", "from
 );
 
 test("a lifetime may be off by the second it was rounded by, and no more", () => {
-  const off = (by: number): readonly Difference[] => differences("from_container", "src", (step) => { for (const entry of step.ct_after ?? []) entry.lifetime_left_s = 60 + by; });
+  const off = (by: number): readonly Difference[] =>
+    differences("from_container", "src", (step) => { for (const entry of step.ct_after ?? []) entry.lifetime_left_s = 60 + by; });
   expect(off(-1)).toEqual([]);
   expect(off(1)).toEqual([]);
   expect(off(-2).length).toBeGreaterThan(0);

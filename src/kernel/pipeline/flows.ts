@@ -19,7 +19,7 @@ import {
 import {
   ICMP_ECHO, ICMP_ECHO_REPLY, ICMP_HEADER, ICMP_ID, ICMP_PARAMETER, ICMP_TIME_EXCEEDED, ICMP_TYPE, ICMP_UNREACHABLE, within,
 } from "../wire/l4.ts";
-import { NC_FLOWS_NOT_LISTED } from "./layout-batch.ts";
+import { NC_PACKETS_WITHOUT_FLOW } from "./layout-batch.ts";
 import { countFlow, countNote, countUse, masqueradeCounters, useCounters } from "./tally.ts";
 import { seqOf } from "./emit.ts";
 
@@ -97,7 +97,7 @@ function add(at: i32, amount: f64): void { stf64(at, ldf64(at) + amount); }
 export function flowSettle(cx: i32, pkt: i32, reply: boolean, outcome: i32, code: i32): void {
   const flow: i32 = ld32(pkt + P_FLOW);
   if (flow === 0) {
-    countNote(cx, NC_FLOWS_NOT_LISTED);
+    countNote(cx, NC_PACKETS_WITHOUT_FLOW);
     return;
   }
   const seq: f64 = seqOf(pkt), bytes: f64 = 0.0 + ld32(pkt + P_WIRE_LEN);
