@@ -26,7 +26,7 @@ function copyCheckedKernel() {
     for (const entry of readdirSync(join(from, dir), { withFileTypes: true })) {
       const path = join(dir, entry.name);
       if (entry.isDirectory()) copy(path);
-      else if (path.endsWith(".js")) copyFileSync(join(from, path === "mem.js" ? "mem.checked.js" : path), join(to, path));
+      else if (/\.js(\.map)?$/.test(path)) copyFileSync(join(from, path.replace(/^mem\.js/, "mem.checked.js")), join(to, path));
     }
   };
   copy("");
