@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { EXIT_CODE_HELP, EXIT_COULD_NOT_RUN, EXIT_NOTHING, type ExitCode } from "./exit-code.ts";
+import { addExplainCommand } from "./explain-command.ts";
 import { addGenerateCommand } from "./generate-command.ts";
 import { addReplayCommand } from "./replay-command.ts";
 import type { Terminal } from "./terminal.ts";
@@ -25,6 +26,9 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
     .configureOutput({ writeOut: terminal.out, writeErr: terminal.err, outputError: () => undefined })
     .exitOverride();
   addReplayCommand(program, terminal, (code) => {
+    exitCode = code;
+  });
+  addExplainCommand(program, terminal, (code) => {
     exitCode = code;
   });
   try {

@@ -1,0 +1,30 @@
+import type { ExplainedPath, Explanation } from "./explain.ts";
+
+/** The explanation as a person reads it; at most a screen. */
+export function explainText(explanation: Explanation): string {
+  const { pod, request, answer, outside } = explanation;
+  const lines = [`${pod.name} (${pod.address}, identity ${pod.identity}, ${pod.node})  ->  ${explanation.destination}/${explanation.protocol.toLowerCase()}`, ""];
+  const width = Math.max(...[...request.steps, ...(answer?.steps ?? [])].map((step) => step.node.length), "outside".length) + 2;
+  lines.push(...pathLines(request, width));
+  if (outside !== null) lines.push(`  ${"outside".padEnd(width)}${" ".repeat(17)}${outside.source}${outside.sourcePort === 0 ? "" : `:${outside.sourcePort}`} -> ${explanation.destination}   TTL ${outside.ttl}`);
+  if (answer !== null) lines.push("", "  the answer", ...pathLines(answer, width));
+  lines.push("", `  ${verdictLine(explanation)}`);
+  const failed = explanation.conditions.filter(({ holds }) => !holds);
+  for (const condition of failed) lines.push(`    ${condition.condition}: ${condition.detail}`, `      ${condition.change}`);
+  if (explanation.alsoMatched.length > 0) lines.push("", ...explanation.alsoMatched.map((entry) => `  also matched, shorter: ${entry}`));
+  return `${lines.join("\n")}\n`;
+}
+
+function pathLines(path: ExplainedPath, width: number): string[] {
+  return path.steps.flatMap((step) => step.facts.map((fact, index) =>
+    index === 0 ? `  ${step.node.padEnd(width)}${step.hook.padEnd(17)}${fact}` : `  ${" ".repeat(width + 17)}${fact}`));
+}
+
+function verdictLine(explanation: Explanation): string {
+  const { request, outside } = explanation;
+  if (request.drop !== null) return `dropped: ${request.drop.code} ${request.drop.text}`;
+  if (explanation.throughGateway) return `through the gateway ${explanation.gateway ?? "?"}, policy ${explanation.policy ?? "?"}: the outside sees ${outside?.source ?? "?"}`;
+  if (request.outcome === "delivered") return "not through the gateway: delivered inside the cluster";
+  if (request.outcome === "passed") return "not through the gateway: handed to a node's stack";
+  return `not through the gateway: the outside sees ${outside?.source ?? "?"}`;
+}

@@ -1,0 +1,146 @@
+// `egwsim explain`: one synthetic packet and its answer through the kernel, hop by hop, and why it went that way.
+import type { DatapathTables } from "../control/tables.ts";
+import { clusterAddresses } from "../engine/image/cluster-image.ts";
+import { ENTRY_NETDEV, ENTRY_POD } from "../kernel/pipeline/layout-batch.ts";
+import { OUT_DELIVERED, OUT_DROPPED, OUT_FORWARDED } from "../kernel/layout-flow.ts";
+import { dropReason } from "../observe/drop-reasons.ts";
+import { formatIpv4, formatProtocol } from "../observe/ip-text.ts";
+import { type Condition, formatPrefix, gatewayConditions, ipcacheEntry, matchingEntries, policyText } from "./conditions.ts";
+import { ICMP, type PacketRequest } from "./packet-request.ts";
+import { probeFrame, type ProbeTuple, readTuple } from "./probe-frame.ts";
+import type { HookStep, SingleResult, SingleRun } from "./single-run.ts";
+
+export interface ExplainedStep {
+  readonly node: string;
+  readonly hook: string;
+  /** What the hook decided, one fact a line. */
+  readonly facts: readonly string[];
+  readonly before: string;
+  readonly after: string;
+  readonly ttl: number;
+}
+
+export type PathOutcome = "forwarded" | "delivered" | "passed" | "dropped";
+
+export interface ExplainedPath {
+  readonly outcome: PathOutcome;
+  readonly drop: { readonly code: number; readonly name: string; readonly text: string } | null;
+  readonly steps: readonly ExplainedStep[];
+}
+
+export interface Explanation {
+  readonly pod: { readonly name: string; readonly address: string; readonly identity: number; readonly node: string };
+  readonly destination: string;
+  readonly protocol: string;
+  readonly request: ExplainedPath;
+  /** As the outside peer sees it; null when the packet never left. */
+  readonly outside: { readonly source: string; readonly sourcePort: number; readonly ttl: number } | null;
+  /** null where there is nothing to answer to. */
+  readonly answer: ExplainedPath | null;
+  readonly throughGateway: boolean;
+  readonly gateway: string | null;
+  readonly policy: string | null;
+  readonly conditions: readonly Condition[];
+  /** Entries for the destination that a longer prefix hides. */
+  readonly alsoMatched: readonly string[];
+}
+
+const TO_TUNNEL = 1, TO_NEIGH = 2, TO_ENDPOINT = 3;
+const CT_TEXT = ["new connection", "established connection", "reply of a connection from outside", "related to a known connection"] as const;
+const PATH_OUTCOMES: ReadonlyMap<number, PathOutcome> = new Map([[OUT_FORWARDED, "forwarded"], [OUT_DELIVERED, "delivered"], [OUT_DROPPED, "dropped"]]);
+
+export function explain(tables: DatapathTables, request: PacketRequest, run: SingleRun): Explanation {
+  const tuple: ProbeTuple = {
+    protocol: request.protocol, source: request.pod.address, sourcePort: request.sourcePort, destination: request.destination, destinationPort: request.destinationPort,
+  };
+  const first = run.send(probeFrame(tuple, false), ENTRY_POD, request.node);
+  const path = explainPath(tables, request, first, tuple), left = first.outside === null ? null : readTuple(first.outside);
+  const translated = first.steps.find((step) => step.hook === "to-netdev" && step.nat !== null);
+  const policy = translated?.policy ?? -1, throughGateway = translated !== undefined && policy >= 0 && isGatewayEntry(tables, request, policy);
+  const [decider, ...hidden] = matchingEntries(tables, request.pod.address, request.destination);
+  return {
+    pod: { name: request.pod.label, address: formatIpv4(request.pod.address), identity: request.pod.identity, node: tables.nodes[request.node]?.name ?? "?" },
+    destination: endText(request.destination, request.destinationPort, request.protocol), protocol: formatProtocol(request.protocol),
+    request: path,
+    outside: left === null || path.outcome !== "forwarded" ? null : { source: formatIpv4(left.source), sourcePort: left.sourcePort, ttl: left.ttl },
+    answer: left === null || path.outcome !== "forwarded" ? null : explainAnswer(tables, request, run, left),
+    throughGateway, gateway: throughGateway ? (tables.nodes[translated.node]?.name ?? null) : null,
+    policy: decider === undefined ? null : (tables.policies[decider.policy]?.name ?? null),
+    conditions: gatewayConditions(tables, request),
+    alsoMatched: hidden.map((entry) => `${formatPrefix(entry.destination)} of ${policyText(tables, entry.policy)}`),
+  };
+}
+
+function isGatewayEntry(tables: DatapathTables, request: PacketRequest, policy: number): boolean {
+  const [decider] = matchingEntries(tables, request.pod.address, request.destination);
+  return decider?.policy === policy && decider.gatewayIp > 1;
+}
+
+/** The peer answers to what it saw; the answer arrives where that address lives. */
+function explainAnswer(tables: DatapathTables, request: PacketRequest, run: SingleRun, left: ProbeTuple): ExplainedPath | null {
+  const owner = clusterAddresses(tables).find((entry) => entry.address === left.source);
+  if (owner === undefined) return null;
+  const answer: ProbeTuple = {
+    protocol: left.protocol, source: left.destination, sourcePort: left.destinationPort, destination: left.source,
+    destinationPort: left.sourcePort,
+  };
+  return explainPath(tables, request, run.send(probeFrame(answer, true), ENTRY_NETDEV, owner.node), answer);
+}
+
+function explainPath(tables: DatapathTables, request: PacketRequest, result: SingleResult, sent: ProbeTuple): ExplainedPath {
+  let before = sent;
+  const steps = result.steps.map((step): ExplainedStep => {
+    const after = readTuple(step.frame);
+    const explained = {
+      node: tables.nodes[step.node]?.name ?? "?", hook: step.hook, facts: factsOf(tables, request, step, before, after),
+      before: tupleText(before), after: tupleText(after), ttl: after.ttl,
+    };
+    before = after;
+    return explained;
+  });
+  const last = result.steps.at(-1);
+  const reason = last !== undefined && last.verdict < 0 ? dropReason(-last.verdict) : null;
+  return {
+    outcome: PATH_OUTCOMES.get(result.outcome) ?? "passed",
+    drop: reason === null || last === undefined ? null : { code: -last.verdict, name: reason.name, text: reason.text },
+    steps,
+  };
+}
+
+function factsOf(tables: DatapathTables, request: PacketRequest, step: HookStep, before: ProbeTuple, after: ProbeTuple): string[] {
+  const facts: string[] = [];
+  if (step.hook === "from-container" && step.verdict >= 0) {
+    const remote = ipcacheEntry(tables, step.node, before.destination);
+    facts.push(CT_TEXT[step.conntrack] ?? "new connection");
+    facts.push(remote === null ? "destination is in no ipcache entry: world" : `destination identity ${remote.identity} (ipcache ${formatPrefix(remote.prefix)})`);
+  }
+  if (step.policy >= 0) {
+    const entry = matchingEntries(tables, request.pod.address, request.destination).find((each) => each.policy === step.policy);
+    facts.push(entry === undefined ? `policy ${policyText(tables, step.policy)}` : `egress entry ${formatIpv4(entry.source)} -> ${formatPrefix(entry.destination)}   ${policyText(tables, step.policy)}`);
+  }
+  if (step.nat !== null && (before.source !== after.source || before.sourcePort !== after.sourcePort))
+    facts.push(`SNAT ${endText(before.source, before.sourcePort, before.protocol)} -> ${endText(after.source, after.sourcePort, after.protocol)} (${before.sourcePort === after.sourcePort ? "port kept" : "port drawn"})`);
+  if (before.destination !== after.destination)
+    facts.push(`translated back: ${endText(before.destination, before.destinationPort, before.protocol)} -> ${endText(after.destination, after.destinationPort, after.protocol)}`);
+  facts.push(verdictText(tables, step));
+  return facts;
+}
+
+function verdictText(tables: DatapathTables, step: HookStep): string {
+  if (step.verdict < 0) return `DROPPED ${-step.verdict} ${dropReason(-step.verdict).text}`;
+  if (step.verdict === 0) return step.hook === "to-netdev" ? "leaves by the device" : "handed to the node's stack";
+  if (step.to === TO_TUNNEL) {
+    const gateway = tables.nodes.find((node) => node.address === step.tunnel.remote);
+    return `${tables.config.tunnelProtocol} to ${formatIpv4(step.tunnel.remote)}${gateway === undefined ? "" : ` (${gateway.name})`}, VNI ${step.tunnel.vni}`;
+  }
+  if (step.to === TO_NEIGH) return "routed to a device";
+  return step.to === TO_ENDPOINT ? "delivered to the pod" : "handed to the node's stack";
+}
+
+function endText(address: number, port: number, protocol: number): string {
+  return protocol === ICMP ? (port === 0 ? formatIpv4(address) : `${formatIpv4(address)} id ${port}`) : `${formatIpv4(address)}:${port}`;
+}
+
+function tupleText(tuple: ProbeTuple): string {
+  return `${endText(tuple.source, tuple.sourcePort, tuple.protocol)} -> ${endText(tuple.destination, tuple.destinationPort, tuple.protocol)}`;
+}

@@ -1,0 +1,80 @@
+import { join } from "node:path";
+import { beforeAll, expect, test } from "vitest";
+import { loadCluster } from "../../src/cluster/load.ts";
+import { compileTables } from "../../src/control/compile.ts";
+import type { DatapathTables } from "../../src/control/tables.ts";
+import { kernelOn } from "../../src/engine/kernel-instance.ts";
+import { explainText } from "../../src/whatif/explain-text.ts";
+import { explain, type Explanation } from "../../src/whatif/explain.ts";
+import { readPacketRequest } from "../../src/whatif/packet-request.ts";
+import { SingleRun } from "../../src/whatif/single-run.ts";
+
+const bundled = join(import.meta.dirname, "../../fixtures/cluster");
+let tables: DatapathTables;
+
+beforeAll(async () => {
+  tables = compileTables(await loadCluster([bundled]), { semantics: "cilium-1.19" }).tables;
+});
+
+function explained(from: string, to: string): Explanation {
+  return explain(tables, readPacketRequest(from, to, tables), new SingleRun(tables, "cilium-1.19", 1, (memory) => kernelOn(memory, "ts")));
+}
+
+const failing = (explanation: Explanation): string[] => explanation.conditions.filter(({ holds }) => !holds).map(({ condition }) => condition);
+
+test("traffic that a policy matches goes through its gateway, and the answer comes back to the pod", () => {
+  const explanation = explained("production/payment-processor-0", "203.0.113.20:443/tcp");
+  expect(explanation).toMatchObject({
+    throughGateway: true, gateway: "gateway-node-1", policy: "payment-egress", outside: { source: "192.168.60.101", sourcePort: 43210, ttl: 62 },
+    request: { outcome: "forwarded", drop: null }, answer: { outcome: "delivered" },
+  });
+  expect(explanation.request.steps.map(({ node, hook }) => `${node} ${hook}`)).toEqual([
+    "worker-1 from-container", "worker-1 to-netdev", "gateway-node-1 from-overlay", "gateway-node-1 to-netdev",
+  ]);
+  expect(explanation.answer?.steps.map(({ node, hook }) => `${node} ${hook}`)).toEqual(["gateway-node-1 from-netdev", "worker-1 from-overlay"]);
+  expect(failing(explanation)).toEqual([]);
+});
+
+test("the shorter prefix that the deciding one hides is named", () => {
+  expect(explained("production/payment-processor-0", "203.0.113.20:443").alsoMatched.join()).toContain("0.0.0.0/0 of production-egress");
+});
+
+test("a pod that no policy selects leaves with its node's address, and the failing condition says so", () => {
+  const explanation = explained("monitoring/prober-6f7c9b8d5c-2zj4n", "203.0.113.10:80");
+  expect(explanation).toMatchObject({ throughGateway: false, outside: { source: "192.168.60.12" }, answer: { outcome: "delivered" } });
+  expect(failing(explanation)).toEqual(["policy-selects-pod"]);
+});
+
+test("every condition that fails is named, not only the first", () => {
+  expect(failing(explained("production/web-6c9f7d5b8-x2k8q", "10.244.4.10:53/udp"))).toEqual(["destination-outside", "not-excluded"]);
+});
+
+test("echo requests are followed by their identifier", () => {
+  const explanation = explained("production/web-6c9f7d5b8-x2k8q", "203.0.113.10/icmp");
+  expect(explanation).toMatchObject({ throughGateway: true, protocol: "ICMPv4", answer: { outcome: "delivered" } });
+});
+
+test("what a policy without a gateway node, and one without egress IP, does to traffic is a drop with Cilium's number", () => {
+  const drops = tables.policyEntries
+    .filter((entry) => entry.gatewayIp === 0 || (entry.gatewayIp > 1 && entry.egressIp === 0))
+    .map((entry) => {
+      const pod = tables.nodes.flatMap((node) => node.endpoints).find((endpoint) => endpoint.address === entry.source)?.label ?? "";
+      const { address } = entry.destination;
+      return explained(pod, `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${(address & 255) | 1}:443`).request.drop?.code;
+    });
+  expect(new Set(drops)).toEqual(new Set([194, 204]));
+});
+
+test("the text ends with the verdict and stays within a screen", () => {
+  const text = explainText(explained("production/web-6c9f7d5b8-x2k8q", "203.0.113.10:80"));
+  expect(text).toContain("through the gateway gateway-node-1, policy production-egress: the outside sees 192.168.60.100");
+  expect(text.split("\n").length).toBeLessThan(40);
+});
+
+test("an unknown pod, a bad address and a bad protocol are refused with a cure", () => {
+  expect(() => explained("production/payment-processor-1", "203.0.113.20:443")).toThrow("did you mean production/payment-processor-0?");
+  expect(() => explained("production", "203.0.113.20:443")).toThrow("NAMESPACE/POD");
+  expect(() => explained("production/payment-processor-0", "203.0.113.020:443")).toThrow("leading zero");
+  expect(() => explained("production/payment-processor-0", "203.0.113.20:443/sctp")).toThrow("none of tcp, udp, icmp");
+  expect(() => explained("production/payment-processor-0", "203.0.113.20:0")).toThrow("no port");
+});
