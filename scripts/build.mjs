@@ -6,6 +6,7 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, rmSync } f
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { bundleCli } from "./bundle-cli.mjs";
 import { compileKernel } from "./compile-kernel.mjs";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
@@ -39,4 +40,5 @@ if (!quick || !existsSync(join("dist", "kernel", "kernel.wasm"))) {
   if (!(await compileKernel("src/kernel/index.ts", "dist/kernel/kernel.wasm"))) process.exit(1);
 }
 copyCheckedKernel();
-if (existsSync("dist/cli/main.js")) chmodSync("dist/cli/main.js", 0o755);
+await bundleCli();
+chmodSync("dist/cli/main.js", 0o755);

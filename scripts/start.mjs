@@ -17,5 +17,5 @@ function run(script, args) {
 const built = run("scripts/build.mjs", []);
 if (built !== 0) process.exit(built);
 const bundled = ["replay", "fixtures/captures", "--cluster", "fixtures/cluster", "--out", "out", "--force"];
-const exitCode = run("dist/cli/main.js", [...bundled, ...process.argv.slice(2)]);
+const exitCode = run("dist/bin/main.js", [...bundled, ...process.argv.slice(2)]);
 process.exit(exitCode === 1 ? 0 : exitCode);

@@ -1,7 +1,12 @@
 #!/usr/bin/env node
+import module from "node:module";
 import { EXIT_OUR_FAULT } from "./exit-code.ts";
 import { runCommandLine } from "./program.ts";
 import { processTerminal } from "./terminal.ts";
+
+// Keeps compiled code between runs (module.enableCompileCache, Node 22.1 and later; Node 20 lacks it). Most of a short run is
+// loading modules: 235 of 460 ms for a replay of 787 packets.
+(module as { readonly enableCompileCache?: () => unknown }).enableCompileCache?.();
 
 const args = process.argv.slice(2);
 const terminal = processTerminal();

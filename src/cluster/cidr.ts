@@ -1,6 +1,6 @@
 // Addresses and prefixes as text. ip-num turns digits into numbers; the forms that it lets through and Go's netip
 // package (which the agent uses) does not are refused here first.
-import { IPv4, IPv6, IPv4Prefix, IPv6Prefix } from "ip-num";
+import { IPv4, IPv6, IPv4Prefix, IPv6Prefix as Ipv6Bits } from "ip-num";
 import { isIPv6 } from "node:net";
 
 /** IPv4 as an unsigned 32-bit number, IPv6 as a 128-bit bigint, both in host order. */
@@ -14,6 +14,7 @@ export type IpPrefix =
   | { readonly family: 6; readonly address: bigint; readonly bits: number };
 
 export type Ipv4Prefix = Extract<IpPrefix, { family: 4 }>;
+export type Ipv6Prefix = Extract<IpPrefix, { family: 6 }>;
 
 /** Either the value, or why the text is none. */
 export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly why: string };
@@ -70,7 +71,7 @@ export function parseCidr(text: string): Parsed<IpPrefix> {
       const { value } = new IPv4Prefix(bits);
       return { ok: true, value: { family: 4, address: address.value.value, bits: Number(value) } };
     }
-    const { value } = new IPv6Prefix(bits);
+    const { value } = new Ipv6Bits(bits);
     return { ok: true, value: { family: 6, address: address.value.value, bits: Number(value) } };
   } catch {
     return fail(`the prefix length is above ${address.value.family === 4 ? 32 : 128}`);
@@ -97,6 +98,56 @@ export function formatIpv4(value: number): string {
 
 export function formatIpv4Prefix(prefix: { readonly address: number; readonly bits: number }): string {
   return `${formatIpv4(prefix.address)}/${prefix.bits}`;
+}
+
+const ALL_ONES_6 = (1n << 128n) - 1n;
+
+/** The network mask of 0 to 128 bits. */
+export function ipv6Mask(bits: number): bigint {
+  return ALL_ONES_6 ^ ((1n << BigInt(128 - bits)) - 1n);
+}
+
+/** The same prefix with its host bits cleared. */
+export function maskIpv6(prefix: { readonly address: bigint; readonly bits: number }): Ipv6Prefix {
+  return { family: 6, address: prefix.address & ipv6Mask(prefix.bits), bits: prefix.bits };
+}
+
+export function prefixContains6(prefix: { readonly address: bigint; readonly bits: number }, address: bigint): boolean {
+  return ((prefix.address ^ address) & ipv6Mask(prefix.bits)) === 0n;
+}
+
+/** fe80::/10 (RFC 4291, section 2.5.6). */
+export function isLinkLocal6(address: bigint): boolean {
+  return address >> 118n === 0x3fan;
+}
+
+/** RFC 5952: lower case, no leading zeros, the first longest run of two or more zero groups as ::. */
+export function formatIpv6(value: bigint): string {
+  const groups = Array.from({ length: 8 }, (_, index) => Number((value >> BigInt(112 - 16 * index)) & 0xffffn));
+  let start = -1;
+  let longest = 1;
+  for (let at = 0; at < 8; at++) {
+    let end = at;
+    while (end < 8 && groups[end] === 0) end++;
+    if (end - at > longest) [start, longest] = [at, end - at];
+    if (end > at) at = end;
+  }
+  const text = (from: number, to: number): string => groups.slice(from, to).map((group) => group.toString(16)).join(":");
+  return start < 0 ? text(0, 8) : `${text(0, start)}::${text(start + longest, 8)}`;
+}
+
+export function formatIpv6Prefix(prefix: { readonly address: bigint; readonly bits: number }): string {
+  return `${formatIpv6(prefix.address)}/${prefix.bits}`;
+}
+
+/** A prefix of either family, tellable by the type of its address. */
+export function formatPrefix(prefix: { readonly address: number | bigint; readonly bits: number }): string {
+  return `${formatAddress(prefix.address)}/${prefix.bits}`;
+}
+
+/** An address of either family: a number is IPv4, a bigint IPv6. */
+export function formatAddress(address: number | bigint): string {
+  return typeof address === "bigint" ? formatIpv6(address) : formatIpv4(address);
 }
 
 function fail(why: string): { readonly ok: false; readonly why: string } {

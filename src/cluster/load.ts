@@ -1,6 +1,7 @@
 // Manifests to a checked cluster. The only way into yaml and zod: import this file when manifests are to be read.
 import type { z } from "zod";
-import type { IgnoredKind } from "./finding.ts";
+import { agentUnknown, readBugtoolNetwork, type ReportedNetwork } from "./bugtool-network.ts";
+import type { Finding, IgnoredKind } from "./finding.ts";
 import { InputError, type InputProblem } from "./input-error.ts";
 import { jsonDocument } from "./json-document.ts";
 import {
@@ -17,19 +18,29 @@ import { policyFrom, policySchema } from "./policy-schema.ts";
 import { schemaProblems } from "./schema-problems.ts";
 import { isRecord, looksLikeHelmValues, SettingsReader } from "./settings.ts";
 import { formatSourceRef } from "./source.ts";
+import type { AssumedKind, SysdumpObjects } from "./sysdump-files.ts";
 import { NESTED_TOO_DEEPLY, yamlDocuments } from "./yaml-document.ts";
 
 /** Reads every manifest under `paths`. Throws one InputError that holds all faults of all files. */
 export async function loadCluster(paths: readonly string[]): Promise<Cluster> {
   const problems: InputProblem[] = [];
-  const files = await findManifests(paths, problems);
-  const reader = new ManifestReader(problems);
-  for (const path of files) {
-    const file = await readManifest(path, problems);
-    if (file !== null) for (const document of documentsOf(file, problems)) reader.readDocument(document);
+  const sources = await findManifests(paths, problems);
+  try {
+    const reader = new ManifestReader(problems);
+    const objects: readonly SysdumpObjects[] = sources.sysdumps.flatMap((sysdump) => sysdump.objects);
+    for (const { file, assumed } of [...sources.files.map((each) => ({ file: each, assumed: null })), ...objects]) {
+      const manifest = await readManifest(file, problems);
+      if (manifest !== null) for (const document of documentsOf(manifest, problems)) reader.readDocument(document, assumed);
+    }
+    for (const sysdump of sources.sysdumps) {
+      reader.findings.push(...sysdump.findings);
+      for (const network of sysdump.networks) reader.takeNetwork(await readBugtoolNetwork(network, problems));
+    }
+    if (problems.length > 0) throw new InputError(problems.sort((a, b) => compareRefs(a.at, b.at)));
+    return reader.cluster(sources.files.length + objects.length);
+  } finally {
+    await sources.close();
   }
-  if (problems.length > 0) throw new InputError(problems.sort((a, b) => compareRefs(a.at, b.at)));
-  return reader.cluster(files.length);
 }
 
 /** JSON goes through JSON.parse; what that refuses is left to the YAML reader, which either takes it (as kubectl would)
@@ -64,6 +75,7 @@ const NETWORK_FIELDS = [
 ];
 
 class ManifestReader {
+  readonly findings: Finding[] = [];
   readonly #problems: InputProblem[];
   readonly #settings = new SettingsReader();
   readonly #seen = new Map<string, Origin>();
@@ -81,12 +93,25 @@ class ManifestReader {
     this.#problems = problems;
   }
 
-  readDocument(document: SourceDocument): void {
+  /** `assumed`: what the document is where it does not say so itself. */
+  readDocument(document: SourceDocument, assumed: AssumedKind | null): void {
     const origin: Origin = { document, path: [] };
-    if (Array.isArray(document.value)) {
+    const { value } = document;
+    if (assumed !== null && isRecord(value) && (typeof value["kind"] !== "string" || value["kind"] === "")) {
+      this.#readObject({ ...value, ...assumed }, origin, "", "");
+    } else if (Array.isArray(document.value)) {
       for (const [index, value] of document.value.entries()) this.#readObject(value, { document, path: [index] }, "", "");
     } else {
       this.#readObject(document.value, origin, "", "");
+    }
+  }
+
+  /** A node's network as its agent's pod reports it; a NodeNetwork that somebody wrote counts more. */
+  takeNetwork(reported: ReportedNetwork): void {
+    const agent = this.#pods.find(({ name, nodeName }) => name === reported.agentPod && nodeName !== "");
+    if (agent === undefined) this.findings.push(agentUnknown(reported));
+    else if (reported.devices.length > 0 && !this.#networks.some(({ name }) => name === agent.nodeName)) {
+      this.#networks.push({ ...reported, name: agent.nodeName, podCidrs: [] });
     }
   }
 
@@ -106,7 +131,7 @@ class ManifestReader {
       settingsSources: this.#settings.sources,
       masqueradeAgent: this.#settings.masqueradeAgent,
       ignored: ignored.sort((a, b) => (a.kind < b.kind ? -1 : 1)),
-      findings: this.#settings.findings,
+      findings: [...this.#settings.findings, ...this.findings],
     };
   }
 

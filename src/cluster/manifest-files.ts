@@ -2,97 +2,205 @@
 import { readdir, readFile, realpath, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { InputProblem } from "./input-error.ts";
+import { isSysdump, MANIFEST, type Sysdump, sysdumpOf, type TreeFile } from "./sysdump-files.ts";
+import { ZipArchive, ZipFault } from "./zip-archive.ts";
 
 /** A string of JavaScript holds at most 512 MiB; half of it leaves room for two-byte characters. */
 const LARGEST_FILE = 256 * 1024 * 1024;
 const MOST_FILES = 20_000;
+/** A sysdump of a large cluster holds some hundred command outputs a node. */
+const MOST_SYSDUMP_FILES = 200_000;
 const DEEPEST_FOLDER = 32;
-const MANIFEST = /\.(ya?ml|json)$/i;
+const ZIP = /\.zip$/i;
 
 export interface ManifestFile {
   readonly path: string;
   readonly text: string;
 }
 
-/** Files as named, folders recursively (*.yaml, *.yml, *.json; names that start with a dot are left out), each file once. */
-export async function findManifests(paths: readonly string[], problems: InputProblem[]): Promise<readonly string[]> {
-  const found = new Map<string, string>();
-  for (const path of paths) {
-    const before = found.size;
-    const kind = await kindOf(path);
-    if (kind === "folder") {
-      await walk(path, 0, found, problems, new Set());
-      if (found.size === before && problems.length === 0 && !(await alreadyFound(path, found))) {
-        problems.push({
-          at: null,
-          subject: path,
-          message: "no manifest in this folder",
-          cure: "expected files named *.yaml, *.yml or *.json, for example from `kubectl get ciliumnodes -o yaml`",
-        });
-      }
-    } else if (kind === "file") {
-      await add(path, found);
-    } else {
-      problems.push({ at: null, subject: path, message: kind, cure: "name a manifest file or a folder of manifests" });
-    }
-  }
-  return [...found.values()];
+export interface ManifestSources {
+  /** Each once, in a fixed order. */
+  readonly files: readonly TreeFile[];
+  readonly sysdumps: readonly Sysdump[];
+  /** To be called when everything was read. */
+  readonly close: () => Promise<void>;
+}
+
+/** Files as named, folders recursively (*.yaml, *.yml, *.json; names that start with a dot are left out), each file once.
+ * A folder that `cilium sysdump` has written, or its zip archive, is read by its own rules. */
+export async function findManifests(paths: readonly string[], problems: InputProblem[]): Promise<ManifestSources> {
+  const search = new ManifestSearch(problems);
+  for (const path of paths) await search.take(path);
+  return { files: search.files(), sysdumps: search.sysdumps, close: () => search.close() };
 }
 
 /** Reads one file as UTF-8; null, with a problem noted, where it cannot be read or is too large. */
-export async function readManifest(path: string, problems: InputProblem[]): Promise<ManifestFile | null> {
+export async function readManifest(file: TreeFile, problems: InputProblem[]): Promise<ManifestFile | null> {
+  const { path, size } = file;
+  if (size > LARGEST_FILE) {
+    problems.push({
+      at: null,
+      subject: path,
+      message: `the file has ${size.toLocaleString("en-US")} bytes; the limit is ${LARGEST_FILE.toLocaleString("en-US")}`,
+      cure: "split it by kind or by namespace",
+    });
+    return null;
+  }
   try {
-    const { size } = await stat(path);
-    if (size > LARGEST_FILE) {
-      problems.push({
-        at: null,
-        subject: path,
-        message: `the file has ${size.toLocaleString("en-US")} bytes; the limit is ${LARGEST_FILE.toLocaleString("en-US")}`,
-        cure: "split it by kind or by namespace",
-      });
-      return null;
-    }
-    const bytes = await readFile(path);
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(await file.read());
     return { path, text };
   } catch (error) {
-    const message = error instanceof TypeError ? "the file is not UTF-8 text" : reasonOf(error);
+    const message = error instanceof ZipFault ? error.message : error instanceof TypeError ? "the file is not UTF-8 text" : reasonOf(error);
     problems.push({ at: null, subject: path, message, cure: "" });
     return null;
   }
 }
 
-async function walk(
-  folder: string,
-  depth: number,
-  found: Map<string, string>,
-  problems: InputProblem[],
-  ancestors: ReadonlySet<string>,
-): Promise<void> {
-  const real = await realpath(folder);
-  if (ancestors.has(real)) return;
-  if (depth > DEEPEST_FOLDER || found.size > MOST_FILES) {
-    const message = depth > DEEPEST_FOLDER ? `folders are nested more than ${DEEPEST_FOLDER} deep` : `more than ${MOST_FILES} manifests`;
-    problems.push({ at: null, subject: folder, message, cure: "name the folders that belong to the cluster" });
-    return;
+class ManifestSearch {
+  readonly sysdumps: Sysdump[] = [];
+  readonly #problems: InputProblem[];
+  /** By real path, so that a file that is reached twice is read once. */
+  readonly #found = new Map<string, TreeFile>();
+  readonly #archives: ZipArchive[] = [];
+  readonly #seenRoots = new Set<string>();
+
+  constructor(problems: InputProblem[]) {
+    this.#problems = problems;
   }
-  const names = (await readdir(folder)).filter((name) => !name.startsWith(".") && name !== "node_modules").sort();
-  for (const name of names) {
-    const path = join(folder, name);
+
+  files(): readonly TreeFile[] {
+    return [...this.#found.values()];
+  }
+
+  async close(): Promise<void> {
+    for (const archive of this.#archives) await archive.close();
+  }
+
+  async take(path: string): Promise<void> {
     const kind = await kindOf(path);
-    if (kind === "folder") await walk(path, depth + 1, found, problems, new Set([...ancestors, real]));
-    else if (kind === "file" && MANIFEST.test(name)) await add(path, found);
+    if (kind === "folder") await this.#takeFolder(path);
+    else if (kind !== "file") this.#complain(path, kind, "name a manifest file, a folder of manifests or a sysdump");
+    else if (ZIP.test(path)) await this.#takeArchive(path);
+    else await this.#add(path);
+  }
+
+  async #takeFolder(path: string): Promise<void> {
+    const before = this.#found.size + this.sysdumps.length;
+    await this.#walk(path, 0, new Set());
+    if (this.#found.size + this.sysdumps.length > before || this.#problems.length > 0 || (await this.#alreadyFound(path))) return;
+    this.#complain(
+      path,
+      "no manifest in this folder",
+      "expected files named *.yaml, *.yml or *.json, for example from `kubectl get ciliumnodes -o yaml`",
+    );
+  }
+
+  async #walk(folder: string, depth: number, ancestors: ReadonlySet<string>): Promise<void> {
+    const real = await realpath(folder);
+    if (ancestors.has(real)) return;
+    if (depth > DEEPEST_FOLDER || this.#found.size > MOST_FILES) {
+      const message = depth > DEEPEST_FOLDER ? `folders are nested more than ${DEEPEST_FOLDER} deep` : `more than ${MOST_FILES} manifests`;
+      this.#complain(folder, message, "name the folders that belong to the cluster");
+      return;
+    }
+    const names = await namesIn(folder);
+    if (isSysdump(names)) {
+      if (!this.#isNewRoot(real)) return;
+      const files: TreeFile[] = [];
+      await this.#collect(folder, "", 0, new Set(), files);
+      this.sysdumps.push(sysdumpOf(folder, files));
+      return;
+    }
+    for (const name of names) {
+      const path = join(folder, name);
+      const kind = await kindOf(path);
+      if (kind === "folder") await this.#walk(path, depth + 1, new Set([...ancestors, real]));
+      else if (kind === "file" && MANIFEST.test(name)) await this.#add(path);
+    }
+  }
+
+  /** Every file below a sysdump's root. */
+  async #collect(folder: string, below: string, depth: number, ancestors: ReadonlySet<string>, files: TreeFile[]): Promise<void> {
+    const real = await realpath(folder);
+    if (ancestors.has(real)) return;
+    for (const name of await namesIn(folder)) {
+      const path = join(folder, name);
+      const kind = await kindOf(path);
+      if (kind === "folder" && depth < DEEPEST_FOLDER) {
+        await this.#collect(path, `${below}${name}/`, depth + 1, new Set([...ancestors, real]), files);
+      } else if (kind === "file" && files.length < MOST_SYSDUMP_FILES) {
+        files.push(await treeFile(path, below + name));
+      }
+    }
+  }
+
+  async #takeArchive(path: string): Promise<void> {
+    if (!this.#isNewRoot(await realpath(path))) return;
+    let archive: ZipArchive;
+    try {
+      archive = await ZipArchive.open(path);
+    } catch (error) {
+      this.#complain(path, error instanceof ZipFault ? error.message : reasonOf(error), "name the archive that cilium sysdump wrote, or the folder that it holds");
+      return;
+    }
+    this.#archives.push(archive);
+    const entries = archive.entries
+      .filter(({ name }) => !name.endsWith("/") && !name.split("/").some((segment) => segment.startsWith(".")))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+    const treeFileOf = (entry: (typeof entries)[number], root: string): TreeFile => ({
+      path: `${path}:${entry.name.replace(/[^\x20-\x7e]/g, "?")}`, name: entry.name.slice(root.length), size: entry.size, read: () => archive.read(entry),
+    });
+    const root = folderOfSysdump(entries.map(({ name }) => name));
+    if (root !== undefined) {
+      this.sysdumps.push(sysdumpOf(path, entries.filter(({ name }) => name.startsWith(root)).map((entry) => treeFileOf(entry, root))));
+      return;
+    }
+    const manifests = entries.filter(({ name }) => MANIFEST.test(name)).map((entry) => treeFileOf(entry, ""));
+    if (manifests.length === 0) this.#complain(path, "no manifest in this archive", "expected what cilium sysdump writes, or files named *.yaml, *.yml or *.json");
+    for (const file of manifests.slice(0, MOST_FILES)) this.#found.set(file.path, file);
+  }
+
+  #isNewRoot(real: string): boolean {
+    if (this.#seenRoots.has(real)) return false;
+    this.#seenRoots.add(real);
+    return true;
+  }
+
+  async #add(path: string): Promise<void> {
+    const real = await realpath(path);
+    if (!this.#found.has(real)) this.#found.set(real, await treeFile(path, path));
+  }
+
+  async #alreadyFound(folder: string): Promise<boolean> {
+    const real = await realpath(folder);
+    return [...this.#found.keys(), ...this.#seenRoots].some((path) => path.startsWith(real));
+  }
+
+  #complain(subject: string, message: string, cure: string): void {
+    this.#problems.push({ at: null, subject, message, cure });
   }
 }
 
-async function add(path: string, found: Map<string, string>): Promise<void> {
-  const real = await realpath(path);
-  if (!found.has(real)) found.set(real, path);
+/** With its final /, "" for the archive's own root. */
+function folderOfSysdump(names: readonly string[]): string | undefined {
+  const folders = new Map<string, string[]>();
+  for (const name of names) {
+    const end = name.lastIndexOf("/") + 1;
+    const folder = name.slice(0, end);
+    const inside = folders.get(folder) ?? [];
+    folders.set(folder, inside);
+    inside.push(name.slice(end));
+  }
+  return [...folders].find(([, inside]) => isSysdump(inside))?.[0];
 }
 
-async function alreadyFound(folder: string, found: ReadonlyMap<string, string>): Promise<boolean> {
-  const real = await realpath(folder);
-  return [...found.keys()].some((path) => path.startsWith(real));
+async function treeFile(path: string, name: string): Promise<TreeFile> {
+  const { size } = await stat(path);
+  return { path, name, size, read: () => readFile(path) };
+}
+
+async function namesIn(folder: string): Promise<readonly string[]> {
+  return (await readdir(folder)).filter((name) => !name.startsWith(".") && name !== "node_modules").sort();
 }
 
 async function kindOf(path: string): Promise<string> {

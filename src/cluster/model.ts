@@ -132,6 +132,7 @@ export interface SettingsSource {
 export interface MasqueradeAgentConfig {
   readonly nonMasqueradeCidrs: readonly IpPrefix[] | null;
   readonly masqLinkLocal: boolean;
+  readonly masqLinkLocalIpv6: boolean;
   readonly origin: Origin;
 }
 

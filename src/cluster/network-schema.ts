@@ -17,6 +17,7 @@ const table = z
   .union([z.int().min(0).max(LARGEST_TABLE), z.literal("main")], { error: "expected a table number or main" })
   .transform((written) => (written === "main" || written === MAIN_TABLE ? 0 : written));
 const DEFAULT_ROUTE: IpPrefix = { family: 4, address: 0, bits: 0 };
+const DEFAULT_ROUTE_6: IpPrefix = { family: 6, address: 0n, bits: 0 };
 
 const device = z.strictObject({
   name: deviceName,
@@ -26,12 +27,15 @@ const device = z.strictObject({
   addresses: z.array(cidr),
 });
 
-const route = z.strictObject({
-  to: z.union([z.literal("default"), cidr]).transform((to) => (to === "default" ? DEFAULT_ROUTE : to)),
-  via: address.optional(),
-  dev: deviceName,
-  table: table.optional(),
-});
+/** `default` is of its next hop's family, of IPv4 without one; an IPv6 default route on the link is ::/0. */
+const route = z
+  .strictObject({
+    to: z.union([z.literal("default"), cidr]),
+    via: address.optional(),
+    dev: deviceName,
+    table: table.optional(),
+  })
+  .transform(({ to, via, ...rest }) => ({ ...rest, via, to: to !== "default" ? to : via?.family === 6 ? DEFAULT_ROUTE_6 : DEFAULT_ROUTE }));
 
 export const networkSchema = z
   .strictObject({

@@ -26,7 +26,10 @@ const HELM_OPTIONS: readonly (readonly [path: string, option: string])[] = [
   ["underlayProtocol", "underlay-protocol"],
   ["kubeProxyReplacement", "kube-proxy-replacement"],
   ["sctp.enabled", "enable-sctp"],
+  ["ipv4.enabled", "enable-ipv4"],
   ["ipv6.enabled", "enable-ipv6"],
+  ["enableIPv6Masquerade", "enable-ipv6-masquerade"],
+  ["ipv6NativeRoutingCIDR", "ipv6-native-routing-cidr"],
   ["fragmentTracking", "enable-ipv4-fragment-tracking"],
   ["nodePort.range", "node-port-range"],
   ["cluster.name", "cluster-name"],
@@ -102,7 +105,7 @@ export class SettingsReader {
     const { value, fault } = yamlValue(text);
     if (fault !== null) this.findings.push(agentFinding(place, `data.${key} is broken YAML: ${fault}`));
     else if (isRecord(value)) this.#takeMasqueradeAgent(value, place);
-    else this.masqueradeAgent = { nonMasqueradeCidrs: null, masqLinkLocal: false, origin: place };
+    else this.masqueradeAgent = { nonMasqueradeCidrs: null, masqLinkLocal: false, masqLinkLocalIpv6: false, origin: place };
   }
 
   #takeMasqueradeAgent(written: Readonly<Record<string, unknown>>, origin: Origin): void {
@@ -116,6 +119,7 @@ export class SettingsReader {
     this.masqueradeAgent = {
       nonMasqueradeCidrs: parsed.data.nonMasqueradeCIDRs ?? null,
       masqLinkLocal: parsed.data.masqLinkLocal ?? false,
+      masqLinkLocalIpv6: parsed.data.masqLinkLocalIPv6 ?? false,
       origin,
     };
   }
@@ -130,6 +134,7 @@ export class SettingsReader {
 const masqueradeAgentSchema = z.object({
   nonMasqueradeCIDRs: z.array(cidr).nullish(),
   masqLinkLocal: z.boolean().nullish(),
+  masqLinkLocalIPv6: z.boolean().nullish(),
 });
 
 function notStrings(origin: Origin, keys: readonly string[]): Finding {
@@ -152,7 +157,7 @@ function agentFinding(origin: Origin, message: string): Finding {
     at: placeOf(origin),
     message,
     effect: "the agent keeps the list it had before; this run uses the built-in list",
-    fix: "correct the file: nonMasqueradeCIDRs is a list of CIDRs, masqLinkLocal true or false",
+    fix: "correct the file: nonMasqueradeCIDRs is a list of CIDRs, masqLinkLocal and masqLinkLocalIPv6 are true or false",
   };
 }
 

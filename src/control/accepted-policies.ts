@@ -1,13 +1,28 @@
 // What the agent makes of an admitted policy (pkg/egressgateway/policy.go, ParseCEGP).
-import { formatIpv4, formatIpv4Prefix, ipv4Mask, type Ipv4Prefix, type IpPrefix, maskIpv4 } from "../cluster/cidr.ts";
+import { formatIpv4, formatPrefix, type IpPrefix } from "../cluster/cidr.ts";
 import type { Finding } from "../cluster/finding.ts";
 import type { EgressGatewayPolicy, EndpointSelector, GatewayItem } from "../cluster/model.ts";
 import { type PathSegment, placeOf } from "../cluster/origin.ts";
 import type { Requirement, Selector } from "../cluster/selector.ts";
+import { type AddressFamily, FAMILY_4, FAMILY_6 } from "./address-family.ts";
 import { NAMESPACE_LABELS_PREFIX, POD_NAMESPACE_LABEL } from "./identity-labels.ts";
+import { ENGINE_ROUTES_IPV6 } from "./ipv6-support.ts";
+import type { PrefixOf } from "./tables.ts";
 
 /** cilium-1.19: as the agent does. intent: a gateway item may name both an interface and an egress IP. */
 export type Semantics = "cilium-1.19" | "intent";
+
+/** A prefix as the kernel compares it, and every way in which the policy writes it. */
+export interface PolicyPrefix<Address> {
+  readonly prefix: PrefixOf<Address>;
+  readonly spellings: readonly string[];
+}
+
+/** Without repetition, in the order written. */
+export interface PolicyPrefixes<Address> {
+  readonly destinations: readonly PolicyPrefix<Address>[];
+  readonly excluded: readonly PolicyPrefix<Address>[];
+}
 
 export interface AcceptedPolicy {
   readonly policy: EgressGatewayPolicy;
@@ -17,9 +32,10 @@ export interface AcceptedPolicy {
   readonly podSelectors: readonly Selector[];
   /** All items' node selectors in one list: the agent does not pair them with their own item. Empty: every node. */
   readonly nodeSelectors: readonly Selector[];
-  /** Masked and without repetition, in the order written. */
-  readonly destinations: readonly Ipv4Prefix[];
-  readonly excluded: readonly Ipv4Prefix[];
+  readonly fourth: PolicyPrefixes<number>;
+  readonly sixth: PolicyPrefixes<bigint>;
+  /** Some destination is of IPv6; excluded prefixes do not count. The agent then wants an IPv6 egress address too. */
+  readonly v6Needed: boolean;
   readonly gateways: readonly GatewayItem[];
 }
 
@@ -49,8 +65,9 @@ export function acceptPolicy(policy: EgressGatewayPolicy, index: number, semanti
     index,
     podSelectors: policy.selectors.map(identitySelector),
     nodeSelectors: policy.selectors.flatMap((each) => (each.nodeSelector === null ? [] : [each.nodeSelector])),
-    destinations: distinctPrefixes(policy.destinationCidrs),
-    excluded: distinctPrefixes(policy.excludedCidrs),
+    fourth: prefixesOf(FAMILY_4, policy),
+    sixth: prefixesOf(FAMILY_6, policy),
+    v6Needed: policy.destinationCidrs.some(({ family }) => family === 6),
     gateways,
   };
 }
@@ -67,12 +84,24 @@ function identitySelector(selector: EndpointSelector): Selector {
   return [...(selector.podSelector ?? []), ...ofNamespace];
 }
 
-function distinctPrefixes(prefixes: readonly IpPrefix[]): readonly Ipv4Prefix[] {
-  const distinct = new Map<string, Ipv4Prefix>();
-  for (const prefix of prefixes) {
-    if (prefix.family !== 4) continue;
-    const masked = maskIpv4(prefix);
-    distinct.set(formatIpv4Prefix(masked), masked);
+function prefixesOf<Address extends number | bigint>(family: AddressFamily<Address>, policy: EgressGatewayPolicy): PolicyPrefixes<Address> {
+  return { destinations: distinctPrefixes(family, policy.destinationCidrs), excluded: distinctPrefixes(family, policy.excludedCidrs) };
+}
+
+function distinctPrefixes<Address extends number | bigint>(
+  family: AddressFamily<Address>,
+  prefixes: readonly IpPrefix[],
+): readonly PolicyPrefix<Address>[] {
+  const distinct = new Map<string, { readonly prefix: PrefixOf<Address>; readonly spellings: string[] }>();
+  for (const each of prefixes) {
+    const written = family.prefixOf(each);
+    if (written === null) continue;
+    const prefix = family.mask(written);
+    const key = `${prefix.address}/${prefix.bits}`;
+    const spelling = formatPrefix(written);
+    const known = distinct.get(key);
+    if (known === undefined) distinct.set(key, { prefix, spellings: [spelling] });
+    else if (!known.spellings.includes(spelling)) known.spellings.push(spelling);
   }
   return [...distinct.values()];
 }
@@ -81,11 +110,11 @@ function noteOddities(policy: EgressGatewayPolicy, findings: Finding[]): void {
   for (const field of ["destinationCIDRs", "excludedCIDRs"] as const) {
     const prefixes = field === "destinationCIDRs" ? policy.destinationCidrs : policy.excludedCidrs;
     for (const [index, prefix] of prefixes.entries()) {
-      const hasHostBits = prefix.family === 4 && (prefix.address & ~ipv4Mask(prefix.bits)) !== 0;
-      if (hasHostBits) findings.push(hostBits(policy, prefix, ["spec", field, index]));
+      const masked = prefix.family === 4 ? FAMILY_4.mask(prefix) : FAMILY_6.mask(prefix);
+      if (masked.address !== prefix.address) findings.push(hostBits(policy, prefix, masked, ["spec", field, index]));
     }
     const sixth = prefixes.findIndex((prefix) => prefix.family === 6);
-    if (sixth >= 0) findings.push(notRouted(policy, ["spec", field, sixth]));
+    if (sixth >= 0 && !ENGINE_ROUTES_IPV6) findings.push(notRouted(policy, ["spec", field, sixth]));
   }
   for (const [index, selector] of policy.selectors.entries()) {
     for (const part of ["podSelector", "namespaceSelector"] as const) {
@@ -110,12 +139,12 @@ function ignored(policy: EgressGatewayPolicy, path: readonly PathSegment[], mess
   });
 }
 
-function hostBits(policy: EgressGatewayPolicy, prefix: Ipv4Prefix, path: readonly PathSegment[]): Finding {
-  const masked = formatIpv4Prefix(maskIpv4(prefix));
+function hostBits(policy: EgressGatewayPolicy, prefix: IpPrefix, means: PrefixOf<number | bigint>, path: readonly PathSegment[]): Finding {
+  const masked = formatPrefix(means);
   return policyFinding(policy, path, {
     rule: "host-bits",
     severity: "info",
-    message: `${policy.name} writes ${formatIpv4Prefix(prefix)}, which is ${masked}`,
+    message: `${policy.name} writes ${formatPrefix(prefix)}, which is ${masked}`,
     effect: "the datapath ignores the bits behind the prefix; cilium-dbg shows the prefix as written",
     fix: `write ${masked}`,
   });
@@ -126,7 +155,7 @@ function notRouted(policy: EgressGatewayPolicy, path: readonly PathSegment[]): F
     rule: "ipv6-not-routed",
     severity: "info",
     message: `${policy.name} names IPv6 prefixes`,
-    effect: "Cilium applies them; this build routes IPv4 only and leaves them out",
+    effect: "Cilium applies them; they are in this run's tables, but the build carries IPv4 packets only",
     fix: "nothing to do for IPv4 traffic",
   });
 }

@@ -1,11 +1,13 @@
 // What the agents hold for an endpoint: CiliumEndpoint objects where there are any, pods where there are none.
-import { formatIpv4, type IpAddress } from "../cluster/cidr.ts";
+import { formatAddress, type IpAddress } from "../cluster/cidr.ts";
 import type { Finding } from "../cluster/finding.ts";
 import type { CiliumEndpoint, Cluster, Pod } from "../cluster/model.ts";
 import { type Origin, placeOf } from "../cluster/origin.ts";
 import type { Labels } from "../cluster/selector.ts";
+import { addressesIn, addressKey, FAMILY_4, FAMILY_6 } from "./address-family.ts";
 import type { AssumptionLog } from "./assumptions.ts";
 import { type ClusterNode, nodesByAddress } from "./cluster-nodes.ts";
+import type { Installation } from "./datapath-config.ts";
 import { endpointTitle, uidOfName } from "./derived-addresses.ts";
 import { IdentityBook, IDENTITY_INIT } from "./identities.ts";
 import { flattenSources, labelSetKey, podIdentityLabels } from "./identity-labels.ts";
@@ -13,8 +15,10 @@ import { flattenSources, labelSetKey, podIdentityLabels } from "./identity-label
 export interface ClusterEndpoint {
   /** namespace/name. */
   readonly title: string;
-  /** IPv4 addresses, unsigned, at least one. */
+  /** At least one address of either family. */
   readonly addresses: readonly number[];
+  /** Empty where IPv6 is off. */
+  readonly addresses6: readonly bigint[];
   readonly identity: number;
   /** Keys as selectors compare them. Endpoints of one identity share the object. */
   readonly labels: Labels;
@@ -38,14 +42,14 @@ const FINISHED = new Set(["Succeeded", "Failed"]);
 export function clusterEndpoints(
   cluster: Cluster,
   nodes: readonly ClusterNode[],
-  clusterName: string,
+  { clusterName, config }: Installation,
   assumptions: AssumptionLog,
   findings: Finding[],
 ): readonly ClusterEndpoint[] {
   const book = new IdentityBook(cluster.identities, cluster.endpoints.map((endpoint) => endpoint.identity));
   const drafts = [
-    ...draftsOfEndpoints(cluster, nodes, book, assumptions, findings),
-    ...draftsOfPods(cluster, nodes, clusterName, assumptions, findings),
+    ...draftsOfEndpoints(cluster, nodes, book, config.ipv6, assumptions, findings),
+    ...draftsOfPods(cluster, nodes, clusterName, config.ipv6, assumptions, findings),
   ];
   const labelSets = new LabelSets();
   const keyed = drafts.map((draft) => ({ draft, ...labelSets.share(draft.labels) }));
@@ -62,6 +66,7 @@ function* draftsOfEndpoints(
   cluster: Cluster,
   nodes: readonly ClusterNode[],
   book: IdentityBook,
+  ipv6: boolean,
   assumptions: AssumptionLog,
   findings: Finding[],
 ): Generator<Draft> {
@@ -71,13 +76,13 @@ function* draftsOfEndpoints(
   const withoutObject = new Set<number>();
   for (const endpoint of cluster.endpoints) {
     const title = endpointTitle(endpoint.namespace, endpoint.name);
-    const addresses = ipv4Of(endpoint.addresses);
-    if (addresses.length === 0) continue;
+    const own = addressesOf(endpoint.addresses, ipv6);
+    if (own === null) continue;
     const nodeName = pods.get(title)?.nodeName ?? "";
-    const nodeIp = endpoint.nodeAddress?.family === 4 ? endpoint.nodeAddress.value : null;
-    const node = nodeIp === null ? byName.get(nodeName) : byAddress.get(nodeIp);
+    const nodeIp = endpoint.nodeAddress?.value ?? null;
+    const node = nodeIp === null ? byName.get(nodeName) : byAddress.get(addressKey(nodeIp));
     if (node === undefined) {
-      const wanted = nodeIp === null ? nodeName : formatIpv4(nodeIp);
+      const wanted = nodeIp === null ? nodeName : formatAddress(nodeIp);
       findings.push(nodeUnknown(`CiliumEndpoint ${title}`, endpoint.origin, wanted));
       continue;
     }
@@ -86,7 +91,7 @@ function* draftsOfEndpoints(
     if (known === undefined && endpoint.identity !== 0) withoutObject.add(endpoint.identity);
     yield {
       title,
-      addresses,
+      ...own,
       identity: endpoint.identity === 0 ? IDENTITY_INIT : endpoint.identity,
       labels: known ?? flattenSources(endpoint.identityLabels.map(splitLabel)),
       uid: endpoint.uid,
@@ -105,6 +110,7 @@ function* draftsOfPods(
   cluster: Cluster,
   nodes: readonly ClusterNode[],
   clusterName: string,
+  ipv6: boolean,
   assumptions: AssumptionLog,
   findings: Finding[],
 ): Generator<Draft> {
@@ -115,8 +121,9 @@ function* draftsOfPods(
   const strays: Pod[] = [];
   for (const pod of cluster.pods) {
     const title = endpointTitle(pod.namespace, pod.name);
-    const addresses = ipv4Of(pod.addresses);
-    if (real.has(title) || pod.hostNetwork || addresses.length === 0 || FINISHED.has(pod.phase)) continue;
+    if (real.has(title) || pod.hostNetwork || FINISHED.has(pod.phase)) continue;
+    const own = addressesOf(pod.addresses, ipv6);
+    if (own === null) continue;
     const node = byName.get(pod.nodeName);
     if (node === undefined) {
       findings.push(nodeUnknown(`Pod ${title}`, pod.origin, pod.nodeName));
@@ -128,7 +135,7 @@ function* draftsOfPods(
     assumptions.note("endpoint-from-pod");
     yield {
       title,
-      addresses,
+      ...own,
       identity: null,
       labels: podIdentityLabels({
         podLabels: pod.labels,
@@ -165,23 +172,39 @@ class LabelSets {
 }
 
 function withoutSharedAddresses(endpoints: readonly ClusterEndpoint[], findings: Finding[]): readonly ClusterEndpoint[] {
-  const owners = new Map<number, string>();
+  const owners = new Map<number | bigint, ClusterEndpoint>();
   const kept: ClusterEndpoint[] = [];
   for (const endpoint of endpoints) {
-    const own = endpoint.addresses.filter((address) => !owners.has(address));
-    const [lost] = endpoint.addresses.filter((address) => owners.has(address));
-    if (lost !== undefined) findings.push(addressShared(endpoint, lost, owners.get(lost) ?? ""));
-    for (const address of own) owners.set(address, endpoint.title);
-    if (own.length > 0) kept.push(lost === undefined ? endpoint : { ...endpoint, addresses: own });
+    let lost: number | bigint | null = null;
+    for (const address of allAddresses(endpoint)) {
+      const key = addressKey(address);
+      if (!owners.has(key)) owners.set(key, endpoint);
+      else lost ??= address;
+    }
+    if (lost === null) {
+      kept.push(endpoint);
+      continue;
+    }
+    findings.push(addressShared(endpoint, lost, owners.get(addressKey(lost))?.title ?? ""));
+    const addresses = endpoint.addresses.filter((address) => owners.get(addressKey(address)) === endpoint);
+    const addresses6 = endpoint.addresses6.filter((address) => owners.get(addressKey(address)) === endpoint);
+    if (addresses.length + addresses6.length > 0) kept.push({ ...endpoint, addresses, addresses6 });
   }
   return kept;
 }
 
-function ipv4Of(addresses: readonly IpAddress[]): readonly number[] {
-  const found = new Set<number>();
-  for (const address of addresses) if (address.family === 4) found.add(address.value);
-  return [...found];
+function* allAddresses({ addresses, addresses6 }: ClusterEndpoint): Generator<number | bigint> {
+  yield* addresses;
+  yield* addresses6;
 }
+
+function addressesOf(all: readonly IpAddress[], ipv6: boolean): Pick<ClusterEndpoint, "addresses" | "addresses6"> | null {
+  const addresses = addressesIn(FAMILY_4, all);
+  const addresses6 = ipv6 ? addressesIn(FAMILY_6, all) : NO_ADDRESSES_6;
+  return addresses.length + addresses6.length === 0 ? null : { addresses, addresses6 };
+}
+
+const NO_ADDRESSES_6: readonly bigint[] = [];
 
 function splitLabel(label: string): readonly [string, string] {
   const at = label.indexOf("=");
@@ -225,13 +248,13 @@ function endpointsMissing(first: Pod, count: number): Finding {
   };
 }
 
-function addressShared(endpoint: ClusterEndpoint, address: number, owner: string): Finding {
+function addressShared(endpoint: ClusterEndpoint, address: number | bigint, owner: string): Finding {
   return {
     rule: "duplicate-pod-address",
     severity: "error",
     object: `Endpoint ${endpoint.title}`,
     at: placeOf(endpoint.origin),
-    message: `${endpoint.title} and ${owner} both have ${formatIpv4(address)}`,
+    message: `${endpoint.title} and ${owner} both have ${formatAddress(address)}`,
     effect: `the ipcache holds one of them; this run gives the address to ${owner}`,
     fix: "leave finished pods out, or take the dump again",
   };

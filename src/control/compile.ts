@@ -1,18 +1,22 @@
 // The cluster's objects to the tables that the datapath runs on, with everything noticed on the way.
 import type { Assumption, Finding, IgnoredKind } from "../cluster/finding.ts";
-import type { CiliumEndpoint, Cluster, Pod } from "../cluster/model.ts";
+import type { Cluster } from "../cluster/model.ts";
 import { compareRefs, placeOf } from "../cluster/origin.ts";
 import { type AcceptedPolicy, acceptPolicy, type Semantics } from "./accepted-policies.ts";
 import { AssumptionLog } from "./assumptions.ts";
 import { type ClusterEndpoint, clusterEndpoints } from "./cluster-endpoints.ts";
 import { clusterNodes } from "./cluster-nodes.ts";
+import type { Conflict } from "./conflicts.ts";
 import { readInstallation } from "./datapath-config.ts";
-import { egressAddress } from "./egress-address.ts";
+import { egressAddresses } from "./egress-address.ts";
 import { chooseGateways } from "./gateway-choice.ts";
-import { buildIpcache } from "./ipcache.ts";
+import { buildIpcaches } from "./ipcache.ts";
+import { ipv6NotRouted } from "./ipv6-findings.ts";
+import type { MapOverflow } from "./map-overflow.ts";
 import { gatewayHints } from "./node-devices.ts";
 import { addressClashes, buildNode, type BuiltNode } from "./node-tables.ts";
-import { buildPolicyEntries, type ResolvedGateway, type ResolvedPolicy } from "./policy-entries.ts";
+import { buildPolicyMaps } from "./policy-entries.ts";
+import type { ResolvedGateway, ResolvedPolicy } from "./policy-slots.ts";
 import type { DatapathTables, PolicyRef } from "./tables.ts";
 
 export type { Semantics } from "./accepted-policies.ts";
@@ -25,6 +29,9 @@ export interface CompiledControl {
   readonly tables: DatapathTables;
   /** In order of file, line and rule. */
   readonly findings: readonly Finding[];
+  /** In no order that means anything. */
+  readonly conflicts: readonly Conflict[];
+  readonly overflows: readonly MapOverflow[];
   readonly assumptions: readonly Assumption[];
   readonly ignored: readonly IgnoredKind[];
   readonly fileCount: number;
@@ -34,9 +41,10 @@ export interface CompiledControl {
 export function compileTables(cluster: Cluster, options: CompileOptions): CompiledControl {
   const findings: Finding[] = [...cluster.findings];
   const assumptions = new AssumptionLog();
-  const { config, clusterName } = readInstallation(cluster, assumptions, findings);
-  const nodes = clusterNodes(cluster, assumptions, findings);
-  const endpoints = clusterEndpoints(cluster, nodes, clusterName, assumptions, findings);
+  const installation = readInstallation(cluster, assumptions, findings);
+  const { config } = installation;
+  const nodes = clusterNodes(cluster, config.ipv6, assumptions, findings);
+  const endpoints = clusterEndpoints(cluster, nodes, installation, assumptions, findings);
 
   const accepted: AcceptedPolicy[] = [];
   const policies = cluster.policies.map((policy, index): PolicyRef => {
@@ -49,7 +57,7 @@ export function compileTables(cluster: Cluster, options: CompileOptions): Compil
 
   const hints = gatewayHints(chosen.map(({ gateways }) => gateways), assumptions);
   const onNode = endpointsByNode(endpoints, nodes.length);
-  const built = nodes.map((node): BuiltNode => buildNode(node, onNode[node.index] ?? [], hints.get(node), config, assumptions));
+  const built = nodes.map((node): BuiltNode => buildNode(node, onNode[node.index] ?? [], hints.get(node), installation, assumptions));
   findings.push(...addressClashes(nodes, built));
 
   const resolved = chosen.map(({ policy, gateways }): ResolvedPolicy => {
@@ -57,18 +65,20 @@ export function compileTables(cluster: Cluster, options: CompileOptions): Compil
     for (const gateway of gateways) {
       const table = built[gateway.node.index]?.table;
       if (table === undefined) continue;
-      const egressIp = egressAddress(policy, gateway, table, findings);
-      withAddress.push({ address: gateway.node.address, node: gateway.node.index, egressIp });
+      withAddress.push({ address: gateway.node.address, node: gateway.node.index, ...egressAddresses(policy, gateway, table, findings) });
     }
     return { accepted: policy, gateways: withAddress };
   });
-  const policyEntries = buildPolicyEntries(resolved, endpoints, config.policyMapMax, assumptions, findings);
-  findings.push(...ipv6Findings(cluster));
+  const maps = buildPolicyMaps(resolved, cluster.policies, endpoints, nodes, config, assumptions, findings);
+  findings.push(...ipv6NotRouted(cluster));
 
-  const ipcache = buildIpcache(config, nodes, built, endpoints);
+  const ipcaches = buildIpcaches(config, nodes, built, endpoints);
+  const { policyEntries, policyEntries6, conflicts, overflows } = maps;
   return {
-    tables: { config, nodes: built.map(({ table }) => table), ipcache, policies, policyEntries },
+    tables: { config, nodes: built.map(({ table }) => table), policies, policyEntries, policyEntries6, ...ipcaches },
     findings: findings.sort(byPlaceAndRule),
+    conflicts,
+    overflows,
     assumptions: assumptions.list(),
     ignored: cluster.ignored,
     fileCount: cluster.fileCount,
@@ -79,31 +89,6 @@ function endpointsByNode(endpoints: readonly ClusterEndpoint[], nodeCount: numbe
   const lists: ClusterEndpoint[][] = Array.from({ length: nodeCount }, () => []);
   for (const endpoint of endpoints) lists[endpoint.node.index]?.push(endpoint);
   return lists;
-}
-
-function ipv6Findings(cluster: Cluster): readonly Finding[] {
-  const hasIpv6 = ({ addresses }: Pod | CiliumEndpoint): boolean => addresses.some((address) => address.family === 6);
-  const titled = (kind: string) => (object: Pod | CiliumEndpoint) => ({ object, title: `${kind} ${object.namespace}/${object.name}` });
-  const concerned = [
-    ...cluster.pods.filter(hasIpv6).map(titled("Pod")),
-    ...cluster.endpoints.filter(hasIpv6).map(titled("CiliumEndpoint")),
-  ];
-  const [first] = concerned;
-  if (first === undefined) return [];
-  return [
-    {
-      rule: "ipv6-not-routed",
-      severity: "info",
-      object: first.title,
-      at: placeOf(first.object.origin),
-      message:
-        concerned.length === 1
-          ? `${first.title} has an IPv6 address`
-          : `${first.title} and ${concerned.length - 1} more have IPv6 addresses`,
-      effect: "Cilium routes them; this build routes IPv4 only and ignores IPv6 packets",
-      fix: "nothing to do for IPv4 traffic",
-    },
-  ];
 }
 
 function byPlaceAndRule(a: Finding, b: Finding): number {

@@ -1,14 +1,16 @@
 // Options of the Cilium installation to the datapath's configuration. Defaults are those of 1.19's agent; with no
 // configuration at all, those of an installation made for egress gateways.
-import { type IpPrefix, maskIpv4, parseCidr } from "../cluster/cidr.ts";
+import { parseAddress, parseCidr } from "../cluster/cidr.ts";
 import type { Finding } from "../cluster/finding.ts";
 import type { Cluster } from "../cluster/model.ts";
+import { type AddressFamily, FAMILY_4, FAMILY_6, literalPrefix, prefixesIn } from "./address-family.ts";
 import { AgentOptions, kubeProxyReplaced } from "./agent-options.ts";
 import type { AssumptionLog } from "./assumptions.ts";
-import { ipv4Prefixes } from "./cluster-nodes.ts";
-import { IDENTITY_WORLD } from "./identities.ts";
+import { IDENTITY_WORLD, IDENTITY_WORLD_IPV4, IDENTITY_WORLD_IPV6 } from "./identities.ts";
+import { ipv6Disabled } from "./ipv6-findings.ts";
+import { ENGINE_ROUTES_IPV6 } from "./ipv6-support.ts";
 import { requirementFindings } from "./requirements.ts";
-import type { DatapathConfig, Prefix } from "./tables.ts";
+import type { DatapathConfig, PrefixOf } from "./tables.ts";
 
 /** pkg/option/config.go and pkg/defaults. */
 const CT_TCP_ENTRIES = 524_288;
@@ -28,10 +30,16 @@ const BUILT_IN_NON_MASQUERADE = [
   "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4",
 ];
 const LINK_LOCAL = "169.254.0.0/16";
+const LINK_LOCAL_6 = "fe80::/10";
+/** daemon/infraendpoints/cell.go. */
+const SERVICE_LOOPBACK = 0xa9fe2a01;
+const SERVICE_LOOPBACK_6 = (0xfe80n << 112n) | 1n;
 
 export interface Installation {
   readonly config: DatapathConfig;
   readonly clusterName: string;
+  readonly serviceLoopback4: number;
+  readonly serviceLoopback6: bigint;
 }
 
 export function readInstallation(cluster: Cluster, assumptions: AssumptionLog, findings: Finding[]): Installation {
@@ -43,14 +51,20 @@ export function readInstallation(cluster: Cluster, assumptions: AssumptionLog, f
   const ipMasqAgent = options.flag("enable-ip-masq-agent", false);
   const nodePorts = options.parsed("node-port-range", NODE_PORT_RANGE, readPortRange, "two port numbers, the lower first, such as 30000,32767");
   noteMapSizes(options, assumptions);
+  const ipv4 = options.flag("enable-ipv4", true);
+  const ipv6 = ipv6Enabled(cluster, options, assumptions, findings);
   const config: DatapathConfig = {
     ...tunnel(options),
     hostRouting: hostRouting(options, given),
     egressGateway,
+    ipv4,
+    ipv6,
     ipv4Masquerade: options.flag("enable-ipv4-masquerade", true),
-    nativeRoutingCidr: options.parsed("ipv4-native-routing-cidr", null, readIpv4Prefix, "an IPv4 CIDR"),
+    ipv6Masquerade: options.flag("enable-ipv6-masquerade", true),
+    nativeRoutingCidr: options.parsed("ipv4-native-routing-cidr", null, (text) => readPrefix(FAMILY_4, text), "an IPv4 CIDR"),
+    nativeRoutingCidr6: options.parsed("ipv6-native-routing-cidr", null, (text) => readPrefix(FAMILY_6, text), "an IPv6 CIDR"),
     ipMasqAgent,
-    nonMasqueradeCidrs: ipMasqAgent ? nonMasqueradeCidrs(cluster, assumptions) : [],
+    ...nonMasqueradeCidrs(ipMasqAgent, ipv6, cluster, assumptions),
     remoteNodeMasquerade: options.flag("enable-remote-node-masquerade", false),
     fragmentTracking: options.flag("enable-ipv4-fragment-tracking", true),
     sctp: options.flag("enable-sctp", false),
@@ -67,9 +81,32 @@ export function readInstallation(cluster: Cluster, assumptions: AssumptionLog, f
     ctMapAnyMax: options.count("bpf-ct-global-any-max", CT_ANY_ENTRIES, 1024, LARGEST_MAP),
     natMapMax: options.count("bpf-nat-global-max", NAT_ENTRIES, 1024, LARGEST_MAP),
     fragmentsMapMax: options.count("bpf-fragments-map-max", FRAGMENT_ENTRIES, 1, LARGEST_MAP),
-    worldIdentity: IDENTITY_WORLD,
+    ...worldIdentities(ipv4 && ipv6),
   };
-  return { config, clusterName: options.text("cluster-name", "default") };
+  const expected = "an IP address";
+  return {
+    config,
+    clusterName: options.text("cluster-name", "default"),
+    serviceLoopback4: options.parsed("ipv4-service-loopback-address", SERVICE_LOOPBACK, (text) => readAddress(FAMILY_4, text), expected),
+    serviceLoopback6: options.parsed("ipv6-service-loopback-address", SERVICE_LOOPBACK_6, (text) => readAddress(FAMILY_6, text), expected),
+  };
+}
+
+/** Helm writes the option always, with false unless told otherwise. A cilium-config without it is somebody's extract. */
+function ipv6Enabled(cluster: Cluster, options: AgentOptions, assumptions: AssumptionLog, findings: Finding[]): boolean {
+  const carrier = [...cluster.endpoints, ...cluster.pods].find(({ addresses }) => addresses.some(({ family }) => family === 6));
+  const said = options.setting("enable-ipv6") !== undefined || cluster.settingsSources.some(({ kind }) => kind === "helm-values");
+  const enabled = said ? options.flag("enable-ipv6", false) : carrier !== undefined;
+  if (carrier !== undefined && !enabled) findings.push(ipv6Disabled(carrier, options.setting("enable-ipv6")));
+  if (enabled && !said) assumptions.note("ipv6-from-addresses");
+  return enabled;
+}
+
+/** pkg/identity: a single-stack cluster has one world, whichever family it is of. */
+function worldIdentities(dualStack: boolean): Pick<DatapathConfig, "worldIdentity" | "worldIdentity6"> {
+  return dualStack && ENGINE_ROUTES_IPV6
+    ? { worldIdentity: IDENTITY_WORLD_IPV4, worldIdentity6: IDENTITY_WORLD_IPV6 }
+    : { worldIdentity: IDENTITY_WORLD, worldIdentity6: IDENTITY_WORLD };
 }
 
 function tunnel(options: AgentOptions): Pick<DatapathConfig, "tunnelProtocol" | "tunnelPort" | "routingMode"> {
@@ -91,25 +128,34 @@ function hostRouting(options: AgentOptions, given: boolean): "bpf" | "legacy" {
   return !legacy && replacement && options.flag("enable-bpf-masquerade", !given) ? "bpf" : "legacy";
 }
 
-function nonMasqueradeCidrs(cluster: Cluster, assumptions: AssumptionLog): readonly Prefix[] {
+/** pkg/ipmasq/ipmasq.go: link-local prefixes join either list unless the file asks to masquerade them. */
+function nonMasqueradeCidrs(
+  enabled: boolean,
+  ipv6: boolean,
+  cluster: Cluster,
+  assumptions: AssumptionLog,
+): Pick<DatapathConfig, "nonMasqueradeCidrs" | "nonMasqueradeCidrs6"> {
+  if (!enabled) return { nonMasqueradeCidrs: [], nonMasqueradeCidrs6: [] };
   const agent = cluster.masqueradeAgent;
   if (agent === null) assumptions.note("ip-masq-default-list");
-  const listed = ipv4Prefixes(agent?.nonMasqueradeCidrs ?? BUILT_IN_NON_MASQUERADE.map(literalPrefix));
-  const all = agent?.masqLinkLocal === true ? listed : [...listed, ...ipv4Prefixes([literalPrefix(LINK_LOCAL)])];
-  return all.map(maskIpv4).map(({ address, bits }) => ({ address, bits }));
+  const listed = [...(agent?.nonMasqueradeCidrs ?? BUILT_IN_NON_MASQUERADE.map(literalPrefix))];
+  if (agent?.masqLinkLocal !== true) listed.push(literalPrefix(LINK_LOCAL));
+  if (agent?.masqLinkLocalIpv6 !== true) listed.push(literalPrefix(LINK_LOCAL_6));
+  return {
+    nonMasqueradeCidrs: prefixesIn(FAMILY_4, listed).map(FAMILY_4.mask),
+    nonMasqueradeCidrs6: ipv6 ? prefixesIn(FAMILY_6, listed).map(FAMILY_6.mask) : [],
+  };
 }
 
-function literalPrefix(text: string): IpPrefix {
+function readPrefix<Address extends number | bigint>(family: AddressFamily<Address>, text: string): PrefixOf<Address> | undefined {
   const parsed = parseCidr(text);
-  if (!parsed.ok) throw new RangeError(`${text}: ${parsed.why}`);
-  return parsed.value;
+  const prefix = parsed.ok ? family.prefixOf(parsed.value) : null;
+  return prefix === null ? undefined : family.mask(prefix);
 }
 
-function readIpv4Prefix(text: string): Prefix | undefined {
-  const parsed = parseCidr(text);
-  if (!parsed.ok || parsed.value.family !== 4) return undefined;
-  const { address, bits } = maskIpv4(parsed.value);
-  return { address, bits };
+function readAddress<Address extends number | bigint>(family: AddressFamily<Address>, text: string): Address | undefined {
+  const parsed = parseAddress(text);
+  return parsed.ok ? (family.addressOf(parsed.value) ?? undefined) : undefined;
 }
 
 function readPortRange(text: string): { readonly low: number; readonly high: number } | undefined {

@@ -9,6 +9,9 @@ export const IDENTITY_HOST = 1;
 export const IDENTITY_WORLD = 2;
 export const IDENTITY_INIT = 5;
 export const IDENTITY_REMOTE_NODE = 6;
+/** The world of a dual-stack cluster, by family. */
+export const IDENTITY_WORLD_IPV4 = 9;
+export const IDENTITY_WORLD_IPV6 = 10;
 const FIRST_DERIVED = 20_001;
 const FIRST_CLUSTER_LOCAL = 256;
 const LAST_CLUSTER_LOCAL = 65_535;

@@ -1,33 +1,73 @@
 // The cluster's part of the ipcache (pkg/ipcache): what an address belongs to.
+import { addressKey, type AddressFamily, FAMILY_4, FAMILY_6 } from "./address-family.ts";
 import type { ClusterEndpoint } from "./cluster-endpoints.ts";
 import type { ClusterNode } from "./cluster-nodes.ts";
 import { IDENTITY_HOST, IDENTITY_REMOTE_NODE } from "./identities.ts";
 import type { BuiltNode } from "./node-tables.ts";
-import type { DatapathConfig, IpcacheEntry } from "./tables.ts";
+import type { DatapathConfig, DatapathTables, IpcacheEntryOf, LocalEndpointOf } from "./tables.ts";
+
+/** One family's side of the model. */
+interface AddressOwners<Address> {
+  readonly world: number;
+  readonly pods: (endpoint: ClusterEndpoint) => readonly Address[];
+  /** What every agent knows a node by, its own address last. */
+  readonly nodeAddresses: (node: ClusterNode, built: BuiltNode | undefined) => readonly Address[];
+  readonly locals: (built: BuiltNode) => readonly LocalEndpointOf<Address>[];
+}
 
 /** The world first, then nodes, then pods by address. A prefix may come twice only as different owners' `ownerOnly`. */
-export function buildIpcache(
+export function buildIpcaches(
   config: DatapathConfig,
   nodes: readonly ClusterNode[],
   built: readonly BuiltNode[],
   endpoints: readonly ClusterEndpoint[],
-): readonly IpcacheEntry[] {
-  const shared = new Map<number, IpcacheEntry>();
-  for (const { addresses, identity, node } of endpoints) {
-    for (const address of addresses) shared.set(address, { ...hostEntry(address, identity, node.index), isNode: false });
+): Pick<DatapathTables, "ipcache" | "ipcache6"> {
+  const ipcache = buildIpcache(FAMILY_4, nodes, built, endpoints, {
+    world: config.worldIdentity,
+    pods: ({ addresses }) => addresses,
+    nodeAddresses: (node, made) => [made?.routerAddress ?? node.routerAddress, ...node.furtherAddresses, node.address],
+    locals: ({ table }) => table.endpoints,
+  });
+  if (!config.ipv6) return { ipcache, ipcache6: [] };
+  const ipcache6 = buildIpcache(FAMILY_6, nodes, built, endpoints, {
+    world: config.worldIdentity6,
+    pods: ({ addresses6 }) => addresses6,
+    nodeAddresses: (node, made) => [made?.table.routerAddress6 ?? node.routerAddress6, ...node.furtherAddresses6, node.address6],
+    locals: ({ table }) => table.endpoints6,
+  });
+  return { ipcache, ipcache6 };
+}
+
+function buildIpcache<Address extends number | bigint>(
+  family: AddressFamily<Address>,
+  nodes: readonly ClusterNode[],
+  built: readonly BuiltNode[],
+  endpoints: readonly ClusterEndpoint[],
+  owners: AddressOwners<Address>,
+): readonly IpcacheEntryOf<Address>[] {
+  const hostEntry = (address: Address, identity: number, ownerNode: number): IpcacheEntryOf<Address> => ({
+    prefix: { address, bits: family.width }, identity, ownerNode, isNode: true, ownerOnly: false, skipTunnel: false,
+  });
+  const shared = new Map<number | bigint, IpcacheEntryOf<Address>>();
+  for (const endpoint of endpoints) {
+    for (const address of owners.pods(endpoint)) {
+      shared.set(addressKey(address), { ...hostEntry(address, endpoint.identity, endpoint.node.index), isNode: false });
+    }
   }
   // The agents overwrite a pod's entry with a node's: nodes come from the stronger source.
-  for (const node of nodes) {
-    const known = [node.routerAddress === 0 ? (built[node.index]?.routerAddress ?? 0) : node.routerAddress, ...node.furtherAddresses];
-    for (const address of known) if (address !== 0) shared.set(address, hostEntry(address, IDENTITY_REMOTE_NODE, node.index));
+  for (const last of [false, true]) {
+    for (const node of nodes) {
+      const known = owners.nodeAddresses(node, built[node.index]);
+      for (const address of last ? known.slice(-1) : known) {
+        if (address !== family.none) shared.set(addressKey(address), hostEntry(address, IDENTITY_REMOTE_NODE, node.index));
+      }
+    }
   }
-  for (const node of nodes) shared.set(node.address, hostEntry(node.address, IDENTITY_REMOTE_NODE, node.index));
-
-  const world: IpcacheEntry = { ...hostEntry(0, config.worldIdentity, -1), prefix: { address: 0, bits: 0 }, isNode: false };
-  const own: IpcacheEntry[] = [];
-  for (const [index, { table }] of built.entries()) {
-    for (const { address, host } of table.endpoints) {
-      const entry = shared.get(address);
+  const world: IpcacheEntryOf<Address> = { ...hostEntry(family.none, owners.world, -1), prefix: { address: family.none, bits: 0 }, isNode: false };
+  const own: IpcacheEntryOf<Address>[] = [];
+  for (const [index, made] of built.entries()) {
+    for (const { address, host } of owners.locals(made)) {
+      const entry = shared.get(addressKey(address));
       if (!host || entry?.ownerNode === index) continue;
       own.push({ ...hostEntry(address, IDENTITY_HOST, index), ownerOnly: true });
     }
@@ -35,10 +75,8 @@ export function buildIpcache(
   return [world, ...[...shared.values(), ...own].sort(byNodeThenAddress)];
 }
 
-function hostEntry(address: number, identity: number, ownerNode: number): IpcacheEntry {
-  return { prefix: { address, bits: 32 }, identity, ownerNode, isNode: true, ownerOnly: false, skipTunnel: false };
-}
-
-function byNodeThenAddress(a: IpcacheEntry, b: IpcacheEntry): number {
-  return Number(b.isNode) - Number(a.isNode) || a.prefix.address - b.prefix.address || a.ownerNode - b.ownerNode;
+function byNodeThenAddress<Address extends number | bigint>(a: IpcacheEntryOf<Address>, b: IpcacheEntryOf<Address>): number {
+  if (a.isNode !== b.isNode) return a.isNode ? -1 : 1;
+  if (a.prefix.address !== b.prefix.address) return a.prefix.address < b.prefix.address ? -1 : 1;
+  return a.ownerNode - b.ownerNode;
 }

@@ -1,16 +1,14 @@
 // A node's devices, routes and rules: as its NodeNetwork says, or one device made up from its address.
-import { type Ipv4Prefix, ipv4Mask, maskIpv4 } from "../cluster/cidr.ts";
-import type { AssumptionLog } from "./assumptions.ts";
-import { type ClusterNode, ipv4Prefixes } from "./cluster-nodes.ts";
+import type { NetworkRoute, NetworkRule } from "../cluster/model.ts";
+import { type AddressFamily, FAMILY_4, FAMILY_6, prefixesIn } from "./address-family.ts";
+import type { AssumptionLog, AssumptionRule } from "./assumptions.ts";
+import type { ClusterNode } from "./cluster-nodes.ts";
 import { MAC_OF_DEVICE, macOfAddress, macOfName } from "./derived-addresses.ts";
 import type { ChosenGateway } from "./gateway-choice.ts";
-import type { DeviceTable, Prefix, RouteEntry, RouteRule } from "./tables.ts";
+import { primaryAddress } from "./primary-address.ts";
+import type { DeviceTable, NodeTable, Prefix, Prefix6, PrefixOf, RouteEntryOf, RouteRuleOf } from "./tables.ts";
 
-export interface NodeDevices {
-  readonly devices: readonly DeviceTable[];
-  readonly routes: readonly RouteEntry[];
-  readonly rules: readonly RouteRule[];
-}
+export type NodeDevices = Pick<NodeTable, "devices" | "routes" | "rules" | "routes6" | "rules6">;
 
 /** What policies say about a gateway that no NodeNetwork describes. */
 export interface GatewayHints {
@@ -23,7 +21,6 @@ const NO_HINTS: GatewayHints = { deviceName: "eth0", egressIps: [] };
 const DEVICE_MTU = 1500;
 /** 1 is the loopback device. */
 const FIRST_IFINDEX = 2;
-const DERIVED_BITS = 24;
 
 /** Policies in order of name: the first interface named wins, every egress IP counts. */
 export function gatewayHints(chosen: Iterable<readonly ChosenGateway[]>, assumptions: AssumptionLog): ReadonlyMap<ClusterNode, GatewayHints> {
@@ -49,11 +46,19 @@ export function gatewayHints(chosen: Iterable<readonly ChosenGateway[]>, assumpt
 }
 
 export function nodeDevices(node: ClusterNode, hints: GatewayHints | undefined, assumptions: AssumptionLog): NodeDevices {
-  if (node.network === null) return derivedDevices(node, hints ?? NO_HINTS, assumptions);
-  const taken = new Set(node.network.devices.map((device) => device.ifindex));
+  const devices = node.network === null ? [derivedDevice(node, hints ?? NO_HINTS, assumptions)] : givenDevices(node, assumptions);
+  const { routes, rules } = routing(FAMILY_4, node, devices.map(({ name, addresses }) => ({ name, addresses })), "default-route-derived", assumptions);
+  const sixth = routing(FAMILY_6, node, devices.map(({ name, addresses6 }) => ({ name, addresses: addresses6 })), "ipv6-route-derived", assumptions);
+  return { devices, routes, rules, routes6: sixth.routes, rules6: sixth.rules };
+}
+
+function givenDevices(node: ClusterNode, assumptions: AssumptionLog): readonly DeviceTable[] {
+  const given = node.network?.devices ?? [];
+  const taken = new Set(given.map((device) => device.ifindex));
   let nextIfindex = FIRST_IFINDEX;
-  const devices = node.network.devices.map((device): DeviceTable => {
-    const addresses = ipv4Prefixes(device.addresses);
+  return given.map((device): DeviceTable => {
+    const addresses = prefixesIn(FAMILY_4, device.addresses);
+    const addresses6 = prefixesIn(FAMILY_6, device.addresses);
     const [first] = addresses;
     if (device.mac === null) assumptions.note("mac-derived");
     while (device.ifindex === null && taken.has(nextIfindex)) nextIfindex++;
@@ -62,72 +67,112 @@ export function nodeDevices(node: ClusterNode, hints: GatewayHints | undefined, 
       ifindex: device.ifindex ?? nextIfindex++,
       mac: device.mac ?? (first === undefined ? macOfName(`${node.name}/${device.name}`) : macOfAddress(MAC_OF_DEVICE, first.address)),
       mtu: device.mtu ?? DEVICE_MTU,
-      addresses: addresses.map(plainPrefix),
-      masqueradeIp: (addresses.find((each) => each.address === node.address) ?? first)?.address ?? 0,
+      ...withMasqueradeIps(node, addresses, addresses6),
     };
   });
-  const routes: RouteEntry[] = [];
-  for (const { to, via, dev, table } of node.network.routes) {
-    if (to.family === 4) routes.push({ to: plainPrefix(maskIpv4(to)), via: via?.family === 4 ? via.value : 0, device: dev, table });
-  }
-  if (node.network.routes.length === 0) routes.push(...defaultRoute(devices, assumptions));
-  const rules: RouteRule[] = [];
-  for (const { from, table } of node.network.rules) if (from.family === 4) rules.push({ from: plainPrefix(maskIpv4(from)), table });
-  return { devices, routes: [...connectedRoutes(devices, routes), ...routes], rules };
 }
 
-function derivedDevices(node: ClusterNode, hints: GatewayHints, assumptions: AssumptionLog): NodeDevices {
+function derivedDevice(node: ClusterNode, hints: GatewayHints, assumptions: AssumptionLog): DeviceTable {
   assumptions.note("device-derived");
-  const device: DeviceTable = {
+  const addresses = [
+    { address: node.address, bits: FAMILY_4.networkBits },
+    ...hints.egressIps.map((address): Prefix => ({ address, bits: FAMILY_4.width })),
+  ];
+  const addresses6 = node.address6 === 0n ? [] : [{ address: node.address6, bits: FAMILY_6.networkBits }];
+  return {
     name: hints.deviceName,
     ifindex: FIRST_IFINDEX,
     mac: macOfAddress(MAC_OF_DEVICE, node.address),
     mtu: DEVICE_MTU,
-    addresses: [
-      { address: node.address, bits: DERIVED_BITS },
-      ...hints.egressIps.map((address): Prefix => ({ address, bits: 32 })),
-    ],
-    masqueradeIp: node.address,
+    ...withMasqueradeIps(node, addresses, addresses6),
   };
-  const routes = defaultRoute([device], assumptions);
-  return { devices: [device], routes: [...connectedRoutes([device], []), ...routes], rules: [] };
 }
 
-/** The routes that the kernel adds with an address; a /32 brings none. */
-function connectedRoutes(devices: readonly DeviceTable[], given: readonly RouteEntry[]): readonly RouteEntry[] {
+function withMasqueradeIps(
+  node: ClusterNode,
+  addresses: readonly Prefix[],
+  addresses6: readonly Prefix6[],
+): Pick<DeviceTable, "addresses" | "addresses6" | "masqueradeIp" | "masqueradeIp6"> {
+  return {
+    addresses,
+    addresses6,
+    masqueradeIp: primaryAddress(FAMILY_4, addresses, node.address),
+    masqueradeIp6: primaryAddress(FAMILY_6, addresses6, node.address6),
+  };
+}
+
+interface DeviceAddresses<Address> {
+  readonly name: string;
+  readonly addresses: readonly PrefixOf<Address>[];
+}
+
+/** One family's routes and rules; a default route is made up where the NodeNetwork has no route of the family. */
+function routing<Address extends number | bigint>(
+  family: AddressFamily<Address>,
+  node: ClusterNode,
+  devices: readonly DeviceAddresses<Address>[],
+  assumption: AssumptionRule,
+  assumptions: AssumptionLog,
+): { readonly routes: readonly RouteEntryOf<Address>[]; readonly rules: readonly RouteRuleOf<Address>[] } {
+  const routes = routesIn(family, node.network?.routes ?? []);
+  if (routes.length === 0) {
+    const derived = defaultRoute(family, devices);
+    if (derived !== null) {
+      assumptions.note(assumption);
+      routes.push(derived);
+    }
+  }
+  return { routes: [...connectedRoutes(family, devices, routes), ...routes], rules: rulesIn(family, node.network?.rules ?? []) };
+}
+
+function routesIn<Address extends number | bigint>(family: AddressFamily<Address>, given: readonly NetworkRoute[]): RouteEntryOf<Address>[] {
+  const routes: RouteEntryOf<Address>[] = [];
+  for (const { to, via, dev, table } of given) {
+    const prefix = family.prefixOf(to);
+    const hop = via === null ? family.none : family.addressOf(via);
+    if (prefix !== null && hop !== null) routes.push({ to: family.mask(prefix), via: hop, device: dev, table });
+  }
+  return routes;
+}
+
+function rulesIn<Address extends number | bigint>(family: AddressFamily<Address>, given: readonly NetworkRule[]): readonly RouteRuleOf<Address>[] {
+  const rules: RouteRuleOf<Address>[] = [];
+  for (const { from, table } of given) {
+    const prefix = family.prefixOf(from);
+    if (prefix !== null) rules.push({ from: family.mask(prefix), table });
+  }
+  return rules;
+}
+
+/** The routes that the kernel adds with an address; a single address brings none, and nothing is forwarded to a
+ * link-local one (RFC 4291, section 2.5.6). */
+function connectedRoutes<Address extends number | bigint>(
+  family: AddressFamily<Address>,
+  devices: readonly DeviceAddresses<Address>[],
+  given: readonly RouteEntryOf<Address>[],
+): readonly RouteEntryOf<Address>[] {
   const known = new Set(given.filter((route) => route.table === 0).map((route) => `${route.to.address}/${route.to.bits}`));
-  const routes: RouteEntry[] = [];
+  const routes: RouteEntryOf<Address>[] = [];
   for (const device of devices) {
     for (const address of device.addresses) {
-      const to = plainPrefix(maskIpv4(address));
+      const to = family.mask(address);
       const key = `${to.address}/${to.bits}`;
-      if (to.bits === 32 || known.has(key)) continue;
+      if (to.bits === family.width || family.isLinkLocal(to.address) || known.has(key)) continue;
       known.add(key);
-      routes.push({ to, via: 0, device: device.name, table: 0 });
+      routes.push({ to, via: family.none, device: device.name, table: 0 });
     }
   }
   return routes;
 }
 
-function defaultRoute(devices: readonly DeviceTable[], assumptions: AssumptionLog): readonly RouteEntry[] {
+function defaultRoute<Address extends number | bigint>(
+  family: AddressFamily<Address>,
+  devices: readonly DeviceAddresses<Address>[],
+): RouteEntryOf<Address> | null {
   for (const device of devices) {
-    const [first] = device.addresses;
+    const first = device.addresses.find(({ address }) => !family.isLinkLocal(address));
     if (first === undefined) continue;
-    assumptions.note("default-route-derived");
-    return [{ to: { address: 0, bits: 0 }, via: neighbourOf(first), device: device.name, table: 0 }];
+    return { to: { address: family.none, bits: 0 }, via: family.neighbour(first), device: device.name, table: 0 };
   }
-  return [];
-}
-
-/** The first host address of a subnet, or the last where the device has the first itself; 0 where there is none. */
-function neighbourOf(own: Prefix): number {
-  if (own.bits >= 31) return own.bits === 31 ? (own.address ^ 1) >>> 0 : 0;
-  const network = (own.address & ipv4Mask(own.bits)) >>> 0;
-  const first = network + 1;
-  const last = network + 2 ** (32 - own.bits) - 2;
-  return own.address === first ? last : first;
-}
-
-function plainPrefix(prefix: Prefix | Ipv4Prefix): Prefix {
-  return { address: prefix.address, bits: prefix.bits };
+  return null;
 }

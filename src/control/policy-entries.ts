@@ -1,196 +1,193 @@
-// The egress policy map (pkg/egressgateway/manager.go, updateEgressRules4): an entry per endpoint address and prefix.
-// The agent writes in random order; here the policy whose name comes first keeps a contested key, and addresses are
-// filled in ascending until the map is full.
-import { formatIpv4Prefix, type Ipv4Prefix } from "../cluster/cidr.ts";
+// The egress policy maps (pkg/egressgateway/manager.go, updateEgressRules4 and 6): an entry per endpoint address and prefix.
+// The agent writes in random order; here the policy whose name comes first keeps a contested slot, and addresses are filled in
+// ascending until the map is full.
 import type { Finding } from "../cluster/finding.ts";
+import type { EgressGatewayPolicy } from "../cluster/model.ts";
 import { selectorMatches } from "../cluster/selector.ts";
 import { type AcceptedPolicy, policyFinding } from "./accepted-policies.ts";
+import { FAMILY_4, FAMILY_6 } from "./address-family.ts";
 import type { AssumptionLog } from "./assumptions.ts";
 import type { ClusterEndpoint } from "./cluster-endpoints.ts";
 import type { ClusterNode } from "./cluster-nodes.ts";
+import { conflictFinding, type ConflictGroup } from "./conflict-findings.ts";
+import { type Conflict, conflictsOf, type OpenConflict } from "./conflicts.ts";
 import { fnv1a32 } from "./derived-addresses.ts";
+import { type MapOverflow, overflowFinding, OverflowTally } from "./map-overflow.ts";
+import { type Choice, PolicySlots, type ResolvedGateway, type ResolvedPolicy, type SlotWant } from "./policy-slots.ts";
 import { SelectorIndex } from "./selector-index.ts";
-import { GATEWAY_EXCLUDED, GATEWAY_NONE, type PolicyEntry, type Prefix } from "./tables.ts";
+import { type DatapathConfig, GATEWAY_NONE, type PolicyEntry, type PolicyEntry6 } from "./tables.ts";
 
-/** A gateway with the egress IP that was found on it. */
-export interface ResolvedGateway {
-  readonly address: number;
-  readonly egressIp: number;
-  readonly node: number;
+const NO_GATEWAY: ResolvedGateway = { address: GATEWAY_NONE, egressIp: 0, egressIp6: 0n, egressIfindex: 0, node: -1 };
+
+export interface PolicyMaps {
+  /** Sorted by source, then in the order of the policies' names and prefixes. */
+  readonly policyEntries: readonly PolicyEntry[];
+  readonly policyEntries6: readonly PolicyEntry6[];
+  readonly conflicts: readonly Conflict[];
+  readonly overflows: readonly MapOverflow[];
 }
 
-export interface ResolvedPolicy {
-  readonly accepted: AcceptedPolicy;
-  /** In order of address; empty: drop 194. */
-  readonly gateways: readonly ResolvedGateway[];
-}
-
-const NO_GATEWAY: ResolvedGateway = { address: GATEWAY_NONE, egressIp: 0, node: -1 };
-
-/** The entries sorted by source, then in the order of the policies' names and prefixes. */
-export function buildPolicyEntries(
-  policies: readonly ResolvedPolicy[],
+export function buildPolicyMaps(
+  resolved: readonly ResolvedPolicy[],
+  policies: readonly EgressGatewayPolicy[],
   endpoints: readonly ClusterEndpoint[],
-  limit: number,
+  nodes: readonly ClusterNode[],
+  config: DatapathConfig,
   assumptions: AssumptionLog,
   findings: Finding[],
-): readonly PolicyEntry[] {
-  const writer = new PolicyMapWriter(policies, limit);
+): PolicyMaps {
+  const planned = planEndpoints(resolved, endpoints, config.ipv6, assumptions, findings);
+  const tally4 = new OverflowTally("cilium_egress_gw_policy_v4", config.policyMapMax);
+  const policyEntries: PolicyEntry[] = [];
+  for (const { address, endpoint, plan } of inOrder(planned, ({ addresses }) => addresses)) {
+    for (const { destination, gatewayIp, egressIp, gatewayNode, policy } of plan.fourth) {
+      if (tally4.takes(policy, endpoint)) policyEntries.push({ source: address, destination, gatewayIp, egressIp, gatewayNode, policy });
+    }
+  }
+  const tally6 = new OverflowTally("cilium_egress_gw_policy_v6", config.policyMapMax);
+  const policyEntries6: PolicyEntry6[] = [];
+  for (const { address, endpoint, plan } of inOrder(planned, ({ addresses6 }) => addresses6)) {
+    for (const { destination, gatewayIp, egressIp, egressIfindex, gatewayNode, policy } of plan.sixth) {
+      if (tally6.takes(policy, endpoint)) policyEntries6.push({ source: address, destination, gatewayIp, egressIp, egressIfindex, gatewayNode, policy });
+    }
+  }
+  const overflows = [tally4.overflow(), tally6.overflow()].filter((overflow) => overflow !== null);
+  for (const overflow of overflows) findings.push(...overflowFinding(overflow, policies));
+  const { conflicts, groups } = countConflicts(planned);
+  const nodeNames = nodes.map(({ name }) => name);
+  findings.push(...groups.map((group) => conflictFinding(group, policies, nodeNames)).filter((finding) => finding !== null));
+  return { policyEntries, policyEntries6, conflicts, overflows };
+}
+
+/** The entries of every pod that the same policies select with the same gateways, made once. */
+interface Plan {
+  readonly fourth: readonly SlotWant<number>[];
+  readonly sixth: readonly SlotWant<bigint>[];
+  readonly conflicts4: readonly OpenConflict[];
+  readonly conflicts6: readonly OpenConflict[];
+}
+
+interface PlannedEndpoint {
+  readonly endpoint: ClusterEndpoint;
+  readonly plan: Plan;
+}
+
+function planEndpoints(
+  policies: readonly ResolvedPolicy[],
+  endpoints: readonly ClusterEndpoint[],
+  ipv6: boolean,
+  assumptions: AssumptionLog,
+  findings: Finding[],
+): readonly PlannedEndpoint[] {
   const index = new SelectorIndex(policies.map(({ accepted }) => accepted));
   const nodes = new NodeFilter(policies);
+  const slots4 = new PolicySlots(FAMILY_4, policies, ({ fourth }) => fourth, ({ egressIp }) => egressIp);
+  const slots6 = new PolicySlots(FAMILY_6, policies, ({ sixth }) => sixth, ({ egressIp6 }) => egressIp6);
   const selected = new Uint32Array(policies.length);
   const uidDerived = new Set<ClusterEndpoint>();
-  for (const { address, endpoint } of byAddress(endpoints)) {
+  const plans = new Map<string, Plan>();
+  const planned: PlannedEndpoint[] = [];
+  for (const endpoint of endpoints) {
     if (!endpoint.selectable) continue;
     const choices: Choice[] = [];
+    let key = "";
     for (const position of index.policiesFor(endpoint.labels)) {
       const policy = policies[position];
       if (policy === undefined || !nodes.allows(position, endpoint.node)) continue;
       selected[position] = (selected[position] ?? 0) + 1;
       const { gateways } = policy;
-      const gateway = gateways.length < 2 ? gateways[0] : gateways[fnv1a32(endpoint.uid) % gateways.length];
+      const turn = gateways.length < 2 ? 0 : fnv1a32(endpoint.uid) % gateways.length;
       if (gateways.length > 1 && !endpoint.uidKnown) uidDerived.add(endpoint);
-      choices.push({ position, gateway: gateway ?? NO_GATEWAY });
+      choices.push({ position, gateway: gateways[turn] ?? NO_GATEWAY });
+      key += `${position}:${turn} `;
     }
-    writer.write(address, choices);
+    if (choices.length === 0) continue;
+    const plan = plans.get(key) ?? makePlan(slots4, slots6, choices, ipv6);
+    plans.set(key, plan);
+    planned.push({ endpoint, plan });
   }
   assumptions.note("endpoint-uid-derived", uidDerived.size);
   for (const [position, { accepted }] of policies.entries()) if (selected[position] === 0) findings.push(selectsNothing(accepted));
-  findings.push(...writer.conflictFindings(), ...writer.overflowFindings());
-  return writer.entries;
+  return planned;
 }
 
-interface Choice {
-  readonly position: number;
-  readonly gateway: ResolvedGateway;
+function makePlan(slots4: PolicySlots<number>, slots6: PolicySlots<bigint>, choices: readonly Choice[], ipv6: boolean): Plan {
+  return {
+    fourth: slots4.slotsOf(choices).flatMap(([winner]) => winner ?? []),
+    sixth: ipv6 ? slots6.slotsOf(choices).flatMap(([winner]) => winner ?? []) : [],
+    conflicts4: conflictsOf(slots4, choices),
+    conflicts6: ipv6 ? conflictsOf(slots6, choices) : [],
+  };
 }
 
-interface Conflict {
-  readonly winner: number;
-  readonly loser: number;
-  readonly prefixes: Map<number, Prefix>;
-  endpoints: number;
-  lastSource: number;
+/** Every address of every planned endpoint, ascending. */
+function inOrder<Address extends number | bigint>(
+  planned: readonly PlannedEndpoint[],
+  addressesOf: (endpoint: ClusterEndpoint) => readonly Address[],
+): readonly (PlannedEndpoint & { readonly address: Address })[] {
+  return planned
+    .flatMap(({ endpoint, plan }) => addressesOf(endpoint).map((address) => ({ address, endpoint, plan })))
+    .sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : 0));
 }
 
-class PolicyMapWriter {
-  readonly entries: PolicyEntry[] = [];
-  readonly #policies: readonly ResolvedPolicy[];
-  readonly #limit: number;
-  readonly #prefixes = new PrefixNumbers();
-  readonly #wanted: readonly (readonly { readonly prefix: Prefix; readonly number: number; readonly excluded: boolean }[])[];
-  readonly #conflicts = new Map<number, Conflict>();
-  readonly #lostByPolicy: Uint32Array;
-  #lost = 0;
+interface PlanUse {
+  /** Pods with an address of either family, of IPv4, of IPv6. */
+  pods: number;
+  pods4: number;
+  pods6: number;
+  /** The first by name of each family. */
+  example4: string;
+  example6: string;
+}
 
-  constructor(policies: readonly ResolvedPolicy[], limit: number) {
-    this.#policies = policies;
-    this.#limit = limit;
-    this.#lostByPolicy = new Uint32Array(policies.length);
-    this.#wanted = policies.map(({ accepted }) => {
-      // The agent writes exclusions after destinations, so that an exclusion equal to a destination stands.
-      const excluded = new Set(accepted.excluded.map((prefix) => this.#prefixes.of(prefix)));
-      const destinations = accepted.destinations.filter((prefix) => !excluded.has(this.#prefixes.of(prefix)));
-      const numbered = (prefix: Ipv4Prefix, isExcluded: boolean) => ({
-        prefix: { address: prefix.address, bits: prefix.bits },
-        number: this.#prefixes.of(prefix),
-        excluded: isExcluded,
-      });
-      return [...destinations.map((prefix) => numbered(prefix, false)), ...accepted.excluded.map((prefix) => numbered(prefix, true))];
-    });
+function plansInUse(planned: readonly PlannedEndpoint[]): ReadonlyMap<Plan, PlanUse> {
+  const uses = new Map<Plan, PlanUse>();
+  for (const { endpoint, plan } of planned) {
+    const { title, addresses, addresses6 } = endpoint;
+    const use = uses.get(plan) ?? { pods: 0, pods4: 0, pods6: 0, example4: "", example6: "" };
+    uses.set(plan, use);
+    use.pods++;
+    if (addresses.length > 0 && use.pods4++ === 0) use.example4 = title;
+    if (addresses6.length > 0 && use.pods6++ === 0) use.example6 = title;
   }
+  return uses;
+}
 
-  write(source: number, choices: readonly Choice[]): void {
-    const kept = new Map<number, { readonly entry: PolicyEntry; readonly position: number }>();
-    for (const { position, gateway } of choices) {
-      for (const { prefix, number, excluded } of this.#wanted[position] ?? []) {
-        const entry: PolicyEntry = {
-          source,
-          destination: prefix,
-          gatewayIp: excluded ? GATEWAY_EXCLUDED : gateway.address,
-          egressIp: gateway.egressIp,
-          gatewayNode: gateway.node,
-          policy: this.#policies[position]?.accepted.index ?? -1,
-        };
-        const rival = kept.get(number);
-        if (rival === undefined) {
-          kept.set(number, { entry, position });
-          if (this.entries.length < this.#limit) this.entries.push(entry);
-          else this.#lose(position);
-        } else if (!sameOutcome(rival.entry, entry)) {
-          this.#contest(rival.position, position, number, prefix, source);
-        }
+/** Conflicts of one class come from several plans where pods differ in other policies. */
+function countConflicts(planned: readonly PlannedEndpoint[]): { readonly conflicts: readonly Conflict[]; readonly groups: readonly ConflictGroup[] } {
+  const classes = new Map<string, OpenConflict>();
+  const groups = new Map<string, ConflictGroup>();
+  const known = new Map<OpenConflict, { readonly open: OpenConflict; readonly group: ConflictGroup }>();
+  const classOf = (made: OpenConflict): { readonly open: OpenConflict; readonly group: ConflictGroup } => {
+    const found = known.get(made);
+    if (found !== undefined) return found;
+    const policies = made.wants.map(({ policy }) => policy);
+    const values = made.wants.map((want) => `${want.policy}>${want.gatewayNode}${want.excluded ? "x" : ""}`);
+    const classKey = `${made.rule} ${typeof made.prefix.address} ${made.prefix.address}/${made.prefix.bits} ${values.join(" ")}`;
+    const open = classes.get(classKey) ?? made;
+    classes.set(classKey, open);
+    // An exclusion may cut into many policies: they share a finding.
+    const groupKey = `${made.rule} ${(made.rule === "exclusion-crosses-policies" ? policies.slice(0, 1) : policies).join(" ")}`;
+    const group = groups.get(groupKey) ?? { conflicts: [], pods: 0 };
+    groups.set(groupKey, group);
+    if (open === made) group.conflicts.push(open);
+    const entry = { open, group };
+    known.set(made, entry);
+    return entry;
+  };
+  for (const [plan, use] of plansInUse(planned)) {
+    const families = new Map<ConflictGroup, number>();
+    for (const [bit, conflicts, pods, example] of [[1, plan.conflicts4, use.pods4, use.example4], [2, plan.conflicts6, use.pods6, use.example6]] as const) {
+      for (const made of pods === 0 ? [] : conflicts) {
+        const { open, group } = classOf(made);
+        if (open.pods === 0 || example < open.example) open.example = example;
+        open.pods += pods;
+        families.set(group, (families.get(group) ?? 0) | bit);
       }
     }
+    for (const [group, bits] of families) group.pods += bits === 1 ? use.pods4 : bits === 2 ? use.pods6 : use.pods;
   }
-
-  #lose(position: number): void {
-    this.#lost++;
-    this.#lostByPolicy[position] = (this.#lostByPolicy[position] ?? 0) + 1;
-  }
-
-  #contest(winner: number, loser: number, number: number, prefix: Prefix, source: number): void {
-    const key = winner * this.#policies.length + loser;
-    const conflict = this.#conflicts.get(key) ?? { winner, loser, prefixes: new Map<number, Prefix>(), endpoints: 0, lastSource: -1 };
-    this.#conflicts.set(key, conflict);
-    conflict.prefixes.set(number, prefix);
-    if (conflict.lastSource !== source) conflict.endpoints++;
-    conflict.lastSource = source;
-  }
-
-  *conflictFindings(): Generator<Finding> {
-    for (const { winner, loser, prefixes, endpoints } of this.#conflicts.values()) {
-      const first = this.#policies[winner]?.accepted.policy;
-      const second = this.#policies[loser]?.accepted.policy;
-      const [prefix] = prefixes.values();
-      if (first === undefined || second === undefined || prefix === undefined) continue;
-      const more = prefixes.size === 1 ? "" : ` and ${prefixes.size - 1} more`;
-      yield policyFinding(second, ["spec", "destinationCIDRs"], {
-        rule: "policy-conflict",
-        severity: "warning",
-        message:
-          `${second.name} and ${first.name} want ${formatIpv4Prefix(prefix)}${more} ` +
-          `for ${counted(endpoints, "pod")}: the winner changes`,
-        effect:
-          "the agents write policies in random order, so either may win and change at every reconciliation; " +
-          `this run lets ${first.name} win`,
-        fix: "make the selectors or the prefixes disjoint",
-      });
-    }
-  }
-
-  *overflowFindings(): Generator<Finding> {
-    if (this.#lost === 0) return;
-    const [position] = [...this.#lostByPolicy.entries()].reduce((most, each) => (each[1] > most[1] ? each : most));
-    const policy = this.#policies[position]?.accepted.policy;
-    if (policy === undefined) return;
-    const [total, limit, lost] = [this.entries.length + this.#lost, this.#limit, this.#lost].map(grouped);
-    yield policyFinding(policy, [], {
-      rule: "policy-map-full",
-      severity: "error",
-      message: `the policies make ${total} entries, the map holds ${limit}: ${lost} are left out, most of them ${policy.name}'s`,
-      effect:
-        "the agent logs an error for each; traffic of the pods concerned leaves by its own node. " +
-        "Which pods is a matter of chance; this run leaves out the highest addresses",
-      fix: "raise egress-gateway-policy-map-max (Helm: egressGateway.maxPolicyEntries), or name fewer prefixes",
-    });
-  }
-}
-
-/** Excluded entries act alike whatever egress IP they carry. */
-function sameOutcome(a: PolicyEntry, b: PolicyEntry): boolean {
-  return a.gatewayIp === b.gatewayIp && (a.gatewayIp === GATEWAY_EXCLUDED || a.egressIp === b.egressIp);
-}
-
-class PrefixNumbers {
-  readonly #numbers = new Map<number, number>();
-
-  of(prefix: Prefix): number {
-    const key = prefix.address * 64 + prefix.bits;
-    const number = this.#numbers.get(key) ?? this.#numbers.size;
-    this.#numbers.set(key, number);
-    return number;
-  }
+  return { conflicts: [...classes.values()], groups: [...groups.values()] };
 }
 
 /** A policy's flat list of node selectors, asked once per node. */
@@ -215,12 +212,6 @@ class NodeFilter {
   }
 }
 
-function byAddress(endpoints: readonly ClusterEndpoint[]): readonly { readonly address: number; readonly endpoint: ClusterEndpoint }[] {
-  return endpoints
-    .flatMap((endpoint) => endpoint.addresses.map((address) => ({ address, endpoint })))
-    .sort((a, b) => a.address - b.address);
-}
-
 function selectsNothing({ policy }: AcceptedPolicy): Finding {
   return policyFinding(policy, ["spec", "selectors"], {
     rule: "selects-nothing",
@@ -229,12 +220,4 @@ function selectsNothing({ policy }: AcceptedPolicy): Finding {
     effect: "the policy has no effect",
     fix: "compare its selectors with the pods' labels, or add the pods to the model",
   });
-}
-
-function grouped(count: number): string {
-  return count.toLocaleString("en-US");
-}
-
-function counted(count: number, noun: string): string {
-  return `${grouped(count)} ${noun}${count === 1 ? "" : "s"}`;
 }

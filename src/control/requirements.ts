@@ -83,6 +83,19 @@ export function requirementFindings(cluster: Cluster, options: AgentOptions, egr
       fix: `set ${name} to true`,
     });
   }
+  const masquerade6 = options.setting("enable-ipv6-masquerade");
+  const wantsIpv6 = cluster.policies.some(({ destinationCidrs }) => destinationCidrs.some(({ family }) => family === 6));
+  if (masquerade6 !== undefined && wantsIpv6 && !options.flag("enable-ipv6-masquerade", true)) {
+    findings.push({
+      rule: "ipv6-masquerade-off",
+      severity: "warning",
+      object,
+      at: placeOf(masquerade6.origin),
+      message: `policies name IPv6 destinations, but ${masquerade6.writtenAs} is ${JSON.stringify(masquerade6.value)}`,
+      effect: "the agent says so in its log and starts; the programs are built without SNAT for IPv6",
+      fix: `set ${masquerade6.writtenAs} to true`,
+    });
+  }
   const labels = options.setting("labels");
   if (labels !== undefined && labels.value.trim() !== "") {
     findings.push({

@@ -1,9 +1,10 @@
-import { P_SIZE, T_CAPACITY, T_ENTRIES, T_INDEX, T_MASK, T_MAX_MASK, T_SIZE, T_STRIDE } from "../kernel/layout.ts";
+import { P_ROOM, T_CAPACITY, T_ENTRIES, T_INDEX, T_MASK, T_MAX_MASK, T_SIZE, T_STRIDE } from "../kernel/layout.ts";
 import {
   NC_COUNT, QUOTA_MAPS, STREAM_COUNT, TALLY_CAPACITY, TL_STRIDE, U_SIZE, X_ADDRESSES, X_MADE, X_MASQUERADE, X_NODE_COUNT, X_NODES, X_NOTES, X_OPTIONS, X_PACKET,
   X_SAVED, X_SHARDS, X_SIZE, X_TALLIES, X_TOTALS, X_TRACE_UNTIL, X_USE, X_WRITE, XO_ASSUME_OUTSIDE, STREAM_EXTERNAL, STREAM_OVERLAY, STREAM_POD,
   STREAM_TRACE,
 } from "../kernel/pipeline/layout-batch.ts";
+import { InputError } from "../cluster/input-error.ts";
 import { Arena, sharedMemory } from "./image/arena.ts";
 import { type ClusterImage, clusterImageBytes, masqueradeKeys, writeCluster } from "./image/cluster-image.ts";
 import { type ShardCapacity, writeShard } from "./image/shard-image.ts";
@@ -13,6 +14,9 @@ import type { WorkerAddresses } from "./worker-protocol.ts";
 
 /** Number of f64 pairs of X_TOTALS: outcomes 0 to 5. */
 const OUTCOMES = 6;
+
+/** The kernel's addresses are 32 bits with a sign. */
+const LARGEST_MEMORY = 2 ** 31;
 
 /** The memory of a run, laid out: what the main thread and the gathering of results need to know of it. */
 export interface ClusterMemory {
@@ -26,12 +30,15 @@ export interface ClusterMemory {
   readonly quotas: number;
 }
 
+/** Throws InputError where the cluster is too large. */
 export function layOutMemory(options: ReplayOptions, workers: number): ClusterMemory {
   const { tables } = options;
   const capacity = shardCapacity(options.maxFlows);
   const staticBytes = clusterImageBytes(tables);
   const uses = tables.policyEntries.length + 2 * masqueradeKeys(tables).length;
-  const arena = new Arena(sharedMemory(memoryBytes(staticBytes, workers, tables.nodes.length, uses, capacity)));
+  const bytes = memoryBytes(staticBytes, workers, tables.nodes.length, uses, capacity);
+  if (bytes > LARGEST_MEMORY) throw tooLarge(bytes, tables.policyEntries.length);
+  const arena = new Arena(sharedMemory(bytes));
   const image = writeCluster(arena, tables, options.semantics === "intent");
   const frameAreas = Array.from({ length: SLOT_COUNT }, () => arena.take(FRAME_AREA_BYTES, 64));
   const shards = Array.from({ length: SHARD_COUNT }, (_, k) => writeShard(arena, capacity, (options.seed + k * 0x9e3779b1) | 0));
@@ -45,12 +52,19 @@ export function layOutMemory(options: ReplayOptions, workers: number): ClusterMe
   return { arena, image, capacity, shards, workers: layout, frameAreas, quotas };
 }
 
+function tooLarge(bytes: number, entries: number): InputError {
+  return new InputError([{
+    at: null, subject: "--cluster", message: `its tables (${entries.toLocaleString("en-US")} policy entries) and the rest of a run take ${(bytes / 2 ** 30).toFixed(1)} GiB, and 2 are what one run has`,
+    cure: "fewer --workers and a smaller --max-flows leave more room; or replay with the policies in question only",
+  }]);
+}
+
 function layOutWorker(
   arena: Arena, image: ClusterImage, options: ReplayOptions, shardArray: number, shards: readonly number[], quotas: readonly number[],
 ): WorkerAddresses {
   const nodes = options.tables.nodes.length;
   const context = arena.take(X_SIZE, 64);
-  arena.put32(context + X_PACKET, arena.take(P_SIZE, 64));
+  arena.put32(context + X_PACKET, arena.take(P_ROOM, 64));
   arena.put32(context + X_NODES, image.nodes);
   arena.put32(context + X_NODE_COUNT, nodes);
   arena.put32(context + X_SHARDS, shardArray);

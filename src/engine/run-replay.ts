@@ -3,6 +3,8 @@
 import { statSync } from "node:fs";
 import { performance } from "node:perf_hooks";
 import { openCapture, STANDARD_INPUT } from "../io/open-capture.ts";
+import { InputError } from "../cluster/input-error.ts";
+import type { CaptureReader } from "../io/capture-record.ts";
 import { type MergedCaptures, mergeCaptures } from "../io/merge.ts";
 import {
   NC_DEFECT_ECHO, NC_DEFECT_POD_ERROR, NC_NAT_RETRIES, NC_OPENERS_ASSUMED, NC_OVERSIZED, NC_PACKETS_WITHOUT_FLOW, NC_PARTIAL_CSUM, NC_REPLY_DEFECT, NC_REPLY_DIFFERENT,
@@ -47,11 +49,23 @@ export function prepareWorkers(options: Pick<ReplayOptions, "captures" | "worker
 
 export async function runReplay(options: ReplayOptions, hooks: ReplayHooks): Promise<ReplayEnd> {
   const bytesTotal = inputBytes(options.captures), workers = workersFor(options);
-  const readers = await Promise.all(options.captures.map(async ({ path }) => await openCapture(path)));
+  const readers = await Promise.all(options.captures.map(async ({ path }) => await (path === STANDARD_INPUT ? openStandardInput(hooks) : openCapture(path))));
   const memory = layOutMemory(options, workers);
   const run = new ReplayRun(options, hooks, memory, mergeCaptures(readers), bytesTotal);
   const result = await run.toEnd();
   return { result, flows: flowRecords(memory, options.maxFlows), files: run.files, workers };
+}
+
+/** Opening waits for the first bytes, which may never come; a wish to stop ends the wait. */
+async function openStandardInput(hooks: ReplayHooks): Promise<CaptureReader> {
+  const opening = openCapture(STANDARD_INPUT);
+  for (;;) {
+    const poll = new Promise<null>((resolve) => setTimeout(resolve, STOP_POLL_MS, null));
+    const reader = await Promise.race([opening, poll]);
+    if (reader !== null) return reader;
+    if (hooks.shouldStop())
+      throw new InputError([{ at: null, subject: "standard input", message: "no capture came before the run was stopped", cure: "is the program that writes it running?" }]);
+  }
 }
 
 /** Size of the input; null where standard input is part of it. */

@@ -4,8 +4,9 @@ import { toNetdev } from "./datapath/to-netdev.ts";
 import { fromOverlay } from "./datapath/from-overlay.ts";
 import { fromNetdev } from "./datapath/from-netdev.ts";
 import { find, insert, remove } from "./table/dynamic.ts";
+import { find6, insert6 } from "./table/dynamic6.ts";
 import { processBatch } from "./pipeline/batch.ts";
 import { collectGarbage } from "./pipeline/collect.ts";
 import { countEntries, evictEntries } from "./pipeline/quota.ts";
 
-export { fromContainer, toNetdev, fromOverlay, fromNetdev, find, insert, remove, processBatch, collectGarbage, countEntries, evictEntries };
+export { fromContainer, toNetdev, fromOverlay, fromNetdev, find, insert, remove, find6, insert6, processBatch, collectGarbage, countEntries, evictEntries };

@@ -65,6 +65,8 @@ export const P_TIME_SEC: i32 = 148;
 export const P_TIME_NSEC: i32 = 152;
 export const P_FLOW: i32 = 156;
 export const P_SIZE: i32 = 192;
+/** Bytes to allocate: behind P_SIZE lies the IPv6 scratch area (layout6.ts), which no packet starts by clearing. */
+export const P_ROOM: i32 = 336;
 
 export const PF_SYNTHETIC: i32 = 1;
 /** nodeport/NAT already looked at this packet on this hook (Cilium's skip-nodeport). */
@@ -80,6 +82,12 @@ export const TO_NEIGH: i32 = 2;
 export const TO_ENDPOINT: i32 = 3;
 /** To cilium_host, i.e. the node's own stack. */
 export const TO_HOST: i32 = 4;
+/** To a device with the neighbour resolved for P_NEXTHOP6. */
+export const TO_NEIGH6: i32 = 5;
+/** To a device; the kernel resolves the neighbour for the packet's own destination. */
+export const TO_DEVICE: i32 = 6;
+/** Back out of the device that the hook is attached to: an answer of the program's own making. */
+export const TO_SELF: i32 = 7;
 
 export const NOTE_FRAGMENT: i32 = 1;
 /** The outer ICMP checksum was left wrong the way Cilium 1.19 does (error about an echo, on the way in). */
@@ -90,6 +98,23 @@ export const NOTE_NAT_RETRIES_OVER_HALF: i32 = 8;
 export const NOTE_EXCLUDED: i32 = 16;
 export const NOTE_REPLY: i32 = 32;
 export const NOTE_NAT_RESTORED: i32 = 64;
+/** The program answered by itself: ARP reply, neighbour advertisement, Time Exceeded. */
+export const NOTE_ANSWERED: i32 = 128;
+/** Defects of 1.19's IPv6 side, repeated unless NF_REPAIR is set. An error from outside about a translated flow was not
+ * translated, since it is no packet-too-big. */
+export const NOTE_DEFECT6_ERROR_NOT_TRANSLATED: i32 = 256;
+/** A Time Exceeded was redirected into the tunnel device without a tunnel key, where it is lost. */
+export const NOTE_DEFECT6_TIME_EXCEEDED_LOST: i32 = 512;
+/** An error that quotes too little of TCP to hold its checksum was dropped (154). */
+export const NOTE_DEFECT6_SHORT_QUOTE: i32 = 1024;
+/** An error's own checksum does not follow what changed in a quote without (or with a foreign) checksum. */
+export const NOTE_DEFECT6_QUOTE_CSUM: i32 = 2048;
+/** A packet-too-big that quotes an echo reply was dropped (134). */
+export const NOTE_DEFECT6_QUOTED_REPLY: i32 = 4096;
+/** A packet to or from the unspecified address was taken for a lost scratch entry and dropped (184). */
+export const NOTE_DEFECT6_UNSPECIFIED: i32 = 8192;
+/** A pod's error was damaged by the source port that another packet had left in a scratch tuple. */
+export const NOTE_DEFECT6_LEFTOVER_PORT: i32 = 16384;
 
 // ── Node: one simulated node's configuration ─────────────────────────────────────────────────────────────────────────
 export const N_INDEX: i32 = 0;
@@ -121,7 +146,8 @@ export const N_VLAN_ALLOWED: i32 = 84;
 /** MACs of the tunnel device and of cilium_host, six bytes each, padded to eight. */
 export const N_TUNNEL_MAC: i32 = 88;
 export const N_HOST_MAC: i32 = 96;
-export const N_SIZE: i32 = 104;
+/** What IPv6 adds begins at 104 (layout6.ts). */
+export const N_SIZE: i32 = 256;
 
 export const NF_HOST_ROUTING: i32 = 1;
 export const NF_TUNNEL_MODE: i32 = 2;
@@ -134,10 +160,17 @@ export const NF_SIP_CHECK: i32 = 128;
 export const NF_EXCLUSION: i32 = 256;
 export const NF_IPMASQ: i32 = 512;
 export const NF_REMOTE_NODE_MASQ: i32 = 1024;
+/** IPv4 and IPv6: the world has an identity for each. */
 export const NF_DUAL_STACK: i32 = 2048;
 /** Repair the recorded defects of the real programs (--semantics intent). */
 export const NF_REPAIR: i32 = 4096;
 export const NF_GENEVE: i32 = 8192;
+export const NF_FRAGMENTS6: i32 = 16384;
+export const NF_MASQUERADE6: i32 = 32768;
+export const NF_EXCLUSION6: i32 = 65536;
+export const NF_IPMASQ6: i32 = 131072;
+/** Without it IPv6 frames are an unknown protocol. */
+export const NF_IPV6: i32 = 262144;
 
 // ── Device of a node ─────────────────────────────────────────────────────────────────────────────────────────────────
 export const D_IFINDEX: i32 = 0;
@@ -147,7 +180,9 @@ export const D_MAC: i32 = 8;
 export const D_MTU: i32 = 16;
 /** Index of the device's counters of masqueraded traffic; those of the node's own address follow the last device's. */
 export const D_USE: i32 = 20;
-export const D_SIZE: i32 = 32;
+/** IPv6 masquerade address, 16 bytes, all zero for none. */
+export const D_MASQUERADE6: i32 = 24;
+export const D_SIZE: i32 = 40;
 
 // ── Endpoint record: cilium_lxc ──────────────────────────────────────────────────────────────────────────────────────
 export const EP_ADDRESS: i32 = 0;
@@ -162,6 +197,7 @@ export const EP_SIZE: i32 = 40;
 export const EPF_HOST: i32 = 1;
 export const EPF_AT_HOST_NS: i32 = 2;
 export const EPF_NO_SNAT: i32 = 4;
+export const EPF_NO_SNAT6: i32 = 8;
 export const EPF_USED: i32 = 0x100;
 
 // ── Static hash (endpoints, policy sources, neighbours): header, then slots of a fixed stride whose first word is the key
@@ -239,6 +275,8 @@ export const T_FREE: i32 = 28;
 export const T_LIVE: i32 = 32;
 export const T_HAND: i32 = 36;
 export const T_EVICTED: i32 = 40;
+/** Offset inside an entry of the two 16-byte addresses of its key, 0 for keys of four words. */
+export const T_TAIL: i32 = 44;
 export const T_SIZE: i32 = 48;
 /** First words of every entry: four key words, the hash, the state. */
 export const K0: i32 = 0;
@@ -296,4 +334,5 @@ export const S_FORCED_COUNT: i32 = 200;
 export const S_FORCED_NEXT: i32 = 204;
 /** Histogram of SNAT tries, 33 words (cilium_snat_v4_alloc_retries). */
 export const S_RETRIES: i32 = 208;
-export const S_SIZE: i32 = 384;
+/** IPv6 tables (layout6.ts) begin at 344. */
+export const S_SIZE: i32 = 640;

@@ -45,8 +45,8 @@ export class Comparison {
     }
     this.field("tunnel key", "vni", step.tunnel_key?.vni ?? NONE, ours.tunnelKey?.vni ?? NONE);
     this.field("tunnel key", "remote", step.tunnel_key?.remote ?? NONE, ours.tunnelKey?.remote ?? NONE);
-    if (step.ct_after != null) this.conntrack(step.ct_after.filter((entry) => !entry.map.includes("6")), ours.conntrack);
-    if (step.nat_after != null) this.nat(step.nat_after.filter((entry) => !entry.saddr.includes(":")), ours.nat);
+    if (step.ct_after != null) this.conntrack(step.ct_after, ours.conntrack);
+    if (step.nat_after != null) this.nat(step.nat_after, ours.nat);
   }
 
   field(category: Category, field: string, recorded: string | number, ours: string | number): void {

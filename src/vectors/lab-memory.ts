@@ -1,22 +1,29 @@
 // One case's laboratory in the kernel's memory: fresh tables, two nodes, one packet.
-import { Arena, sharedMemory, wireWord } from "../engine/image/arena.ts";
+import { Arena, sharedMemory } from "../engine/image/arena.ts";
 import { writeIpcache } from "../engine/image/ipcache-image.ts";
-import { putMac, writeNode } from "../engine/image/node-image.ts";
+import { writeIpcache6 } from "../engine/image/ipcache-image6.ts";
+import { writeNode } from "../engine/image/node-image.ts";
+import { writeEndpoint6, writeNode6 } from "../engine/image/node-image6.ts";
 import { writePolicyTable } from "../engine/image/policy-image.ts";
+import { writePolicyTable6 } from "../engine/image/policy-image6.ts";
 import { type ShardCapacity, writeShard } from "../engine/image/shard-image.ts";
 import { type Kernel, kernelOn, type KernelKind } from "../engine/kernel-instance.ts";
-import {
-  EP_ADDRESS, EP_FLAGS, EP_ID, EP_IDENTITY, EP_IFINDEX, EP_MAC, EP_NODE_MAC, EP_SIZE, EPF_USED, P_SIZE, S_FORCED, S_FORCED_COUNT, S_FORCED_NEXT,
-} from "../kernel/layout.ts";
+import { NF_IPV6, P_ROOM, S_FORCED, S_FORCED_COUNT, S_FORCED_NEXT } from "../kernel/layout.ts";
+import { EP6_SIZE, P_SPARE, SPARE_BYTES } from "../kernel/layout6.ts";
 import type { LabMaps } from "./lab-maps.ts";
 import type { LabSettings } from "./lab-settings.ts";
-import { LAB_NODES, labNode, type LabNodeName, type LabPod } from "./laboratory.ts";
+import { LAB_NODES, labNode, labNode6, type LabNodeName, type LabPod } from "./laboratory.ts";
 
 const MEMORY_BYTES = 64 * 1024 * 1024;
 /** Room for the longest frame. */
 export const FRAME_BYTES = 65_536 + 64;
 /** Room for every port of one remote end, and for what recordings add. */
 const ROOMY: ShardCapacity = { conntrack: 8192, nat: 70_000, fragments: 1024, flows: 16 };
+const ROOMY_DUAL: ShardCapacity = { ...ROOMY, ipv6: { conntrack: 8192, nat: 70_000, fragments: 1024 } };
+
+/** Room for a build of the real programs. */
+export function roomFor(settings: LabSettings): ShardCapacity { return hasIpv6(settings) ? ROOMY_DUAL : ROOMY; }
+function hasIpv6(settings: LabSettings): boolean { return (settings.flags & NF_IPV6) !== 0; }
 /** A draw happens at most twice a packet: once for a port out of range, once after the first collision. */
 const MOST_DRAWS = 2;
 
@@ -48,6 +55,7 @@ export class CaseMemory {
   readonly frame: number;
   readonly shard: number;
   readonly #forced: number;
+  readonly #spare: number;
   readonly #nodes = new Map<LabNodeName, number>();
   readonly #pods = new Map<number, number>();
   readonly #setUsed: (used: number) => void;
@@ -55,18 +63,25 @@ export class CaseMemory {
   constructor(arena: Arena, capacity: ShardCapacity, setUsed: (used: number) => void) {
     this.arena = arena;
     this.#setUsed = setUsed;
-    this.packet = arena.take(P_SIZE);
+    this.packet = arena.take(P_ROOM);
+    this.#spare = arena.take(SPARE_BYTES);
     this.frame = arena.take(FRAME_BYTES, 64);
     this.#forced = arena.take(4 * MOST_DRAWS);
     this.shard = writeShard(arena, capacity, 0);
     arena.put32(this.shard + S_FORCED, this.#forced);
+    this.clearPacket();
     setUsed(arena.used);
   }
 
   /** Writes a node's read-only tables, in the place of what it had before. */
   publish(name: LabNodeName, settings: LabSettings, maps: LabMaps): void {
     const policies = writePolicyTable(this.arena, maps.policies), ipcache = writeIpcache(this.arena, maps.ipcache);
-    this.#nodes.set(name, writeNode(this.arena, labNode(name, settings, maps, policies, ipcache)));
+    const at = writeNode(this.arena, labNode(name, settings, maps, policies, ipcache));
+    if (hasIpv6(settings)) {
+      const policies6 = writePolicyTable6(this.arena, maps.v6.policies), ipcache6 = writeIpcache6(this.arena, maps.v6.ipcache);
+      writeNode6(this.arena, at, labNode6(name, settings, maps, policies6, ipcache6));
+    }
+    this.#nodes.set(name, at);
     this.#setUsed(this.arena.used);
   }
 
@@ -80,18 +95,18 @@ export class CaseMemory {
   pod(pod: LabPod): number {
     let at = this.#pods.get(pod.ifindex);
     if (at === undefined) {
-      at = this.arena.take(EP_SIZE);
-      this.arena.put32(at + EP_ADDRESS, wireWord(pod.address));
-      this.arena.put32(at + EP_FLAGS, EPF_USED);
-      this.arena.put32(at + EP_IFINDEX, pod.ifindex);
-      this.arena.put32(at + EP_ID, pod.id);
-      this.arena.put32(at + EP_IDENTITY, pod.identity);
-      putMac(this.arena, at + EP_MAC, pod.mac);
-      putMac(this.arena, at + EP_NODE_MAC, pod.nodeMac);
+      at = this.arena.take(EP6_SIZE);
+      writeEndpoint6(this.arena, at, { ...pod, flags: 0 });
       this.#pods.set(pod.ifindex, at);
       this.#setUsed(this.arena.used);
     }
     return at;
+  }
+
+  /** A packet with every field 0 and nothing left over from the last. */
+  clearPacket(): void {
+    this.arena.bytes.fill(0, this.packet, this.packet + P_ROOM);
+    this.arena.put32(this.packet + P_SPARE, this.#spare);
   }
 
   /** The outcome of the draws of the next step; null lets the kernel draw. */

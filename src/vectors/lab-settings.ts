@@ -1,17 +1,20 @@
 // The builds of the real programs that recordings name, as settings of a simulated node.
 import {
-  NF_ACCOUNTING, NF_DUAL_STACK, NF_EGRESS_GATEWAY, NF_FRAGMENTS, NF_GENEVE, NF_HOST_ROUTING, NF_MASQUERADE, NF_REMOTE_NODE_MASQ, NF_SCTP, NF_SIP_CHECK,
+  NF_ACCOUNTING, NF_DUAL_STACK, NF_EGRESS_GATEWAY, NF_FRAGMENTS, NF_FRAGMENTS6, NF_GENEVE, NF_HOST_ROUTING, NF_IPV6, NF_MASQUERADE, NF_MASQUERADE6,
+  NF_REMOTE_NODE_MASQ, NF_SCTP, NF_SIP_CHECK,
   NF_TUNNEL_MODE,
 } from "../kernel/layout.ts";
 import { ID_WORLD, ID_WORLD_IPV4 } from "../kernel/verdict.ts";
-import type { Prefix } from "../control/tables.ts";
+import type { Prefix, Prefix6 } from "../control/tables.ts";
 import type { RecordedCase } from "./recording.ts";
-import { prefix4 } from "./lab-addresses.ts";
+import { prefix4, prefix6 } from "./lab-addresses.ts";
 
 export interface LabSettings {
   /** NF_… bits. */
   readonly flags: number;
   readonly exclusion: Prefix | null;
+  /** null also where the build has no IPv6. */
+  readonly exclusion6: Prefix6 | null;
   readonly ipMasqAgent: boolean;
   readonly snatMin: number;
   readonly snatMax: number;
@@ -23,10 +26,13 @@ export interface LabSettings {
 const DEFAULT_FLAGS = NF_HOST_ROUTING | NF_TUNNEL_MODE | NF_FRAGMENTS | NF_ACCOUNTING | NF_EGRESS_GATEWAY | NF_MASQUERADE | NF_SIP_CHECK;
 const VXLAN_PORT = 8472, GENEVE_PORT = 6081;
 const DEFAULTS: LabSettings = {
-  flags: DEFAULT_FLAGS, exclusion: prefix4("10.0.0.0/8"), ipMasqAgent: false, snatMin: 32768, snatMax: 65535, worldIdentity: ID_WORLD, tunnelPort: VXLAN_PORT,
+  flags: DEFAULT_FLAGS, exclusion: prefix4("10.0.0.0/8"), exclusion6: null, ipMasqAgent: false, snatMin: 32768, snatMax: 65535, worldIdentity: ID_WORLD, tunnelPort: VXLAN_PORT,
   vlanAllowed: 0,
 };
-const DUAL_STACK: LabSettings = { ...DEFAULTS, flags: DEFAULT_FLAGS | NF_DUAL_STACK, worldIdentity: ID_WORLD_IPV4 };
+const FLAGS6 = NF_DUAL_STACK | NF_IPV6 | NF_FRAGMENTS6;
+const DUAL_STACK: LabSettings = {
+  ...DEFAULTS, flags: DEFAULT_FLAGS | FLAGS6 | NF_MASQUERADE6, exclusion6: prefix6("fd00:10::/32"), worldIdentity: ID_WORLD_IPV4,
+};
 
 const BUILDS: ReadonlyMap<string, LabSettings> = new Map([
   ["default", DEFAULTS],
@@ -34,6 +40,8 @@ const BUILDS: ReadonlyMap<string, LabSettings> = new Map([
   ["no ENABLE_IPV4_FRAGMENTS", { ...DEFAULTS, flags: DEFAULT_FLAGS & ~NF_FRAGMENTS }],
   ["ENABLE_SCTP", { ...DEFAULTS, flags: DEFAULT_FLAGS | NF_SCTP }],
   ["default_dualstack", DUAL_STACK],
+  ["dual-stack, no ENABLE_IPV6_FRAGMENTS", { ...DUAL_STACK, flags: DUAL_STACK.flags & ~NF_FRAGMENTS6 }],
+  ["dual-stack, ENABLE_SCTP", { ...DUAL_STACK, flags: DUAL_STACK.flags | NF_SCTP }],
   ["dual-stack, TUNNEL_PROTOCOL geneve", { ...DUAL_STACK, flags: DUAL_STACK.flags | NF_GENEVE, tunnelPort: GENEVE_PORT }],
   ["dual-stack, VLAN_FILTER lets id 100 pass on ifindex 10", { ...DUAL_STACK, vlanAllowed: 100 }],
 ]);
@@ -52,11 +60,13 @@ export function labSettings(recorded: RecordedCase): LabSettings | string {
   if (config.tunnel_mode === true) flags |= NF_TUNNEL_MODE;
   if (config.egress_gateway === true) flags |= NF_EGRESS_GATEWAY;
   if (config.enable_remote_node_masquerade === true) flags |= NF_REMOTE_NODE_MASQ;
-  if (build.startsWith("6")) return "the hooks do not do IPv6 yet";
+  const dual = build.startsWith("6");
+  if (dual) flags |= FLAGS6 | (config.masquerade ? NF_MASQUERADE6 : 0);
   return {
-    ...DEFAULTS,
+    ...(dual ? DUAL_STACK : DEFAULTS),
     flags,
     exclusion: config.ipv4_native_routing_cidr == null ? null : prefix4(config.ipv4_native_routing_cidr),
+    exclusion6: config.ipv6_snat_exclusion_cidr == null ? null : prefix6(config.ipv6_snat_exclusion_cidr),
     ipMasqAgent: config.ip_masq_agent === true,
     snatMin: config.snat_port_range?.[0] ?? DEFAULTS.snatMin,
     snatMax: config.snat_port_range?.[1] ?? DEFAULTS.snatMax,

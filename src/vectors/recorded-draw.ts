@@ -1,9 +1,11 @@
 // A port or echo identifier that the real program drew at random: the recorded outcome is given to the kernel as its
 // draw, after a check that the real program could have drawn it.
+import { PROTO_ICMP } from "../kernel/wire/ipv4.ts";
+import { PROTO_ICMP6 } from "../kernel/wire/ipv6.ts";
 import { natKey } from "./comparison.ts";
 import type { NatEntry, RecordedStep } from "./recording.ts";
 
-const PROTO_ICMP = 1;
+const ECHO_PROTOCOLS: readonly number[] = [PROTO_ICMP, PROTO_ICMP6];
 
 export interface RecordedDraw {
   readonly value: number;
@@ -18,7 +20,7 @@ export interface RecordedDraw {
  * afterwards leaves its mapping. */
 export function recordedDraw(step: RecordedStep, entriesBefore: () => readonly NatEntry[], min: number, max: number): RecordedDraw | null {
   const said = (step.nondeterministic ?? []).some((field) => field.startsWith("snat_"));
-  const candidates = (step.nat_after ?? []).filter((entry) => entry.dir === "EGRESS" && !entry.saddr.includes(":") && (said || entry.to_port !== entry.sport));
+  const candidates = (step.nat_after ?? []).filter((entry) => entry.dir === "EGRESS" && (said || entry.to_port !== entry.sport));
   if (candidates.length === 0) return null;
   const known = new Map(entriesBefore().map((entry) => [natKey(entry), entry]));
   const made = candidates.find((entry) => {
@@ -27,6 +29,9 @@ export function recordedDraw(step: RecordedStep, entriesBefore: () => readonly N
   });
   if (made === undefined) return null;
   const reverse = `INGRESS ${made.nexthdr} ${made.daddr}:${made.dport}>${made.to_addr}:${made.to_port}`;
-  const inRange = made.nexthdr === PROTO_ICMP || (made.to_port >= min && made.to_port <= max);
-  return { value: made.to_port, inRange, free: !known.has(reverse) };
+  const held = known.get(reverse);
+  // The other half was there already: the mapping was restored, nothing was drawn.
+  if (held !== undefined && held.to_addr === made.saddr && held.to_port === made.sport) return null;
+  const inRange = ECHO_PROTOCOLS.includes(made.nexthdr) || (made.to_port >= min && made.to_port <= max);
+  return { value: made.to_port, inRange, free: held === undefined };
 }

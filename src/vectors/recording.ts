@@ -9,7 +9,9 @@ const LONGEST_FRAME_DIGITS = 2 * (65_535 + 14);
 const hexFrame = z.string().max(LONGEST_FRAME_DIGITS).regex(/^([0-9a-f]{2}){14,}$/, "expected the hex digits of a frame of at least 14 bytes");
 const mark = z.string().regex(/^0x[0-9a-f]{1,8}$/, "expected a mark such as 0x4e210f00");
 
-const policy = z.object({ saddr: z.string(), dcidr: z.string(), gateway_ip: z.string(), egress_ip: z.string() });
+const policy = z.object({
+  saddr: z.string(), dcidr: z.string(), gateway_ip: z.string(), egress_ip: z.string(), egress_ifindex: z.number().int().min(0).optional(),
+});
 const ipcacheEntry = z.object({
   prefix: z.string(), identity: word, tunnel_endpoint: z.string().nullable(), skip_tunnel: z.boolean(),
 });
@@ -23,6 +25,7 @@ const nodeMaps = z.object({
 const config = z.object({
   masquerade: z.boolean(),
   ipv4_native_routing_cidr: z.string().nullable(),
+  ipv6_snat_exclusion_cidr: z.string().nullable(),
   ip_masq_agent: z.boolean(),
   enable_remote_node_masquerade: z.boolean(),
   tunnel_mode: z.boolean(),
@@ -38,7 +41,8 @@ const nodeName = z.enum(["src", "gw", "source", "gateway", "both"]);
 const anyRow = z.object({
   saddr: z.string(), dcidr: z.string(), gateway_ip: z.string(), egress_ip: z.string(), prefix: z.string(), identity: word,
   tunnel_endpoint: z.string().nullable(), skip_tunnel: z.boolean(), cidr: z.string(), ip: z.string(), ifindex: z.number().int().min(0), lxc_id: byte16,
-  host: z.boolean(), flags: word,
+  host: z.boolean(), flags: word, egress_ifindex: z.number().int().min(0), dir: z.enum(["INGRESS", "EGRESS"]), daddr: z.string(), sport: byte16,
+  dport: byte16, dport_from: byte16, dport_to: byte16, nexthdr: z.number().int().min(0).max(255), to_addr: z.string(), to_port: byte16,
 }).partial();
 const mapChange = anyRow.extend({ op: z.string(), node: nodeName, map: z.string().default("policies") });
 
@@ -67,6 +71,7 @@ const step = z.object({
   in_mark: mark,
   in_tunnel: z.object({ vni: word, remote: z.string() }).optional(),
   vlan_tci: byte16.optional(),
+  percpu_ct_tuple_before: z.object({ sport: byte16 }).nullish(),
   map_changes_before: z.array(mapChange).nullish(),
   verdict: z.enum(["OK", "DROP", "REDIRECT"]),
   drop_reason: z.object({ code: z.number(), name: z.string() }).nullish(),

@@ -1,16 +1,19 @@
 // Runs one recorded case on fresh tables and compares every step.
-import { addressOf, wireWord } from "../engine/image/arena.ts";
+import { formatIpv6 } from "../cluster/cidr.ts";
+import { getAddress6 } from "../engine/image/address6.ts";
+import { addressOf, wirePort, wireWord } from "../engine/image/arena.ts";
 import type { Kernel } from "../engine/kernel-instance.ts";
 import {
-  NF_DUAL_STACK, P_ENDPOINT, P_FRAME, P_IFINDEX, P_LEN, P_MARK, P_NODE, P_NOW, P_SHARD, P_SIZE, P_TO, P_TO_IFINDEX, P_TO_NEXTHOP, P_TUNNEL_REMOTE, P_TUNNEL_VNI,
-  P_VLAN_TCI, P_WIRE_LEN, TO_ENDPOINT, TO_HOST, TO_NEIGH, TO_TUNNEL,
+  P_ENDPOINT, P_FRAME, P_IFINDEX, P_LEN, P_MARK, P_NODE, P_NOW, P_SHARD, P_TO, P_TO_IFINDEX, P_TO_NEXTHOP, P_TUNNEL_REMOTE, P_TUNNEL_VNI,
+  P_VLAN_TCI, P_WIRE_LEN, TO_DEVICE, TO_ENDPOINT, TO_HOST, TO_NEIGH, TO_NEIGH6, TO_SELF, TO_TUNNEL,
 } from "../kernel/layout.ts";
+import { P_LEFTOVER_PORT, P_NEXTHOP6 } from "../kernel/layout6.ts";
 import { VERDICT_OK, VERDICT_REDIRECT } from "../kernel/verdict.ts";
 import { Comparison, type Difference, type HookOutcome, natKey } from "./comparison.ts";
 import { FlowTables, isFlowMap } from "./flow-tables.ts";
 import { dotted, ipv4 } from "./lab-addresses.ts";
 import { LabMaps } from "./lab-maps.ts";
-import type { CaseMemory, LabMemory } from "./lab-memory.ts";
+import { type CaseMemory, type LabMemory, roomFor } from "./lab-memory.ts";
 import { type LabSettings, labSettings } from "./lab-settings.ts";
 import { deviceIndex, deviceName, LAB_NODES, type LabNodeName, labPod } from "./laboratory.ts";
 import { type RecordedDraw, recordedDraw } from "./recorded-draw.ts";
@@ -19,8 +22,6 @@ import type { RecordedCase, RecordedMapChange, RecordedStep } from "./recording.
 /** The clock stands still during a case: all steps of one were recorded within two seconds, and `lifetime_left_s` is
  * compared with a tolerance of one. */
 const NOW = 1_000_000;
-const ETHERTYPE_AT = 24;
-const ETHERTYPE_IPV6_HEX = "86dd";
 
 export interface StepResult {
   /** From 1. */
@@ -63,7 +64,7 @@ class CaseRun {
 
   constructor(memory: LabMemory, recorded: RecordedCase, settings: LabSettings, comparison: Comparison) {
     this.#kernel = memory.kernel;
-    this.#memory = memory.fresh();
+    this.#memory = memory.fresh(roomFor(settings));
     this.#settings = settings;
     this.#comparison = comparison;
     this.#evicts = recorded.max_entries !== undefined;
@@ -77,8 +78,6 @@ class CaseRun {
   step(step: RecordedStep, k: number): StepResult {
     for (const change of step.map_changes_before ?? []) this.#change(change);
     if (this.#unknownChange !== null) return skippedStep(step, k, `the change ${this.#unknownChange} came before, of a table that the hooks do not have`);
-    if (step.in_hex.startsWith(ETHERTYPE_IPV6_HEX, ETHERTYPE_AT) && (this.#settings.flags & NF_DUAL_STACK) !== 0)
-      return skippedStep(step, k, "an IPv6 frame in a dual-stack build: the hooks do not do IPv6 yet");
     const hook = this.#hook(step);
     if (typeof hook === "string") return skippedStep(step, k, hook);
     const node = LAB_NODES.indexOf(step.node), before = this.#comparison.differences.length;
@@ -94,10 +93,25 @@ class CaseRun {
 
   #change(change: RecordedMapChange): void {
     for (const name of nodesOf(change.node)) {
-      if (isFlowMap(change.map) && change.op === "clear") this.#flows.clear(LAB_NODES.indexOf(name), change.map);
+      const node = LAB_NODES.indexOf(name);
+      if (isFlowMap(change.map) && change.op === "clear") this.#flows.clear(node, change.map);
+      else if (change.map === "nat") this.#changeNat(change, node);
+      // What a CPU's scratch tuple holds is told with each step that it matters to.
+      else if (change.map === "percpu_ct_tuple") continue;
       else if (this.#maps[name].apply(change)) this.#memory.publish(name, this.#settings, this.#maps[name]);
       else this.#unknownChange = `${change.op} ${change.map}`;
     }
+  }
+
+  #changeNat(change: RecordedMapChange, node: number): void {
+    const { op, dir, saddr, daddr, sport, dport, dport_from, dport_to, nexthdr, to_addr, to_port } = change;
+    if (dir === undefined || saddr === undefined || daddr === undefined || sport === undefined || nexthdr === undefined) this.#unknownChange = `${op} nat`;
+    else if (op === "delete" && dport !== undefined) {
+      // A mapping that we do not have is one that we should have made: the steps before and after it show that.
+      this.#flows.delete(node, { dir, saddr, daddr, sport, dport, nexthdr });
+    } else if (op === "fill" && dport_from !== undefined && dport_to !== undefined && to_addr !== undefined && to_port !== undefined)
+      this.#flows.prefill(node, { dir, saddr, daddr, sport, nexthdr, to_addr, to_port, dports: [dport_from, dport_to], except_ports: [] });
+    else this.#unknownChange = `${op} nat`;
   }
 
   /** The hook that the step ran, or the sentence why it cannot run here. */
@@ -115,7 +129,8 @@ class CaseRun {
   #load(step: RecordedStep): void {
     const { arena, packet, frame, shard } = this.#memory;
     const bytes = Buffer.from(step.in_hex, "hex");
-    arena.bytes.fill(0, packet, packet + P_SIZE);
+    this.#memory.clearPacket();
+    arena.put32(packet + P_LEFTOVER_PORT, wirePort(step.percpu_ct_tuple_before?.sport ?? 0));
     arena.bytes.set(bytes, frame);
     arena.put32(packet + P_FRAME, frame);
     arena.put32(packet + P_LEN, bytes.length);
@@ -148,7 +163,7 @@ class CaseRun {
   }
 
   #outcome(step: RecordedStep, node: number, verdict: number): HookOutcome {
-    const { arena, packet, frame } = this.#memory;
+    const { arena, packet } = this.#memory, frame = arena.get32(packet + P_FRAME);
     const redirected = verdict === VERDICT_REDIRECT;
     const to = arena.get32(packet + P_TO);
     return {
@@ -169,7 +184,9 @@ class CaseRun {
     const dev = deviceName(node, arena.get32(packet + P_TO_IFINDEX));
     switch (to) {
       case TO_NEIGH: return { kind: "bpf_redirect_neigh", dev, nexthop: dotted(addressOf(arena.get32(packet + P_TO_NEXTHOP))) };
-      case TO_TUNNEL: case TO_ENDPOINT: return { kind: "bpf_redirect", dev, nexthop: null };
+      case TO_NEIGH6: return { kind: "bpf_redirect_neigh", dev, nexthop: formatIpv6(getAddress6(arena, packet + P_NEXTHOP6)) };
+      case TO_DEVICE: return { kind: "bpf_redirect_neigh", dev, nexthop: null };
+      case TO_TUNNEL: case TO_ENDPOINT: case TO_SELF: return { kind: "bpf_redirect", dev, nexthop: null };
       case TO_HOST: return { kind: "bpf_redirect", dev: "cilium_host", nexthop: null };
       default: return { kind: `unknown way out ${to}`, dev, nexthop: null };
     }

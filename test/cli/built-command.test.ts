@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 
-const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const MAIN = fileURLToPath(new URL("../../dist/bin/main.js", import.meta.url));
 const INTERRUPT = new URL("../../dist/cli/interrupt.js", import.meta.url).href;
 const unbuilt = !existsSync(MAIN);
 const whenBuilt = test.skipIf(unbuilt);

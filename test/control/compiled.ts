@@ -1,6 +1,6 @@
-import { formatIpv4, formatIpv4Prefix } from "../../src/cluster/cidr.ts";
+import { formatAddress, formatIpv4, formatIpv4Prefix, formatPrefix } from "../../src/cluster/cidr.ts";
 import { type CompiledControl, compileTables, type Semantics } from "../../src/control/compile.ts";
-import type { PolicyEntry } from "../../src/control/tables.ts";
+import type { PolicyEntry, PolicyEntry6 } from "../../src/control/tables.ts";
 import { loadText } from "../cluster/temporary-manifests.ts";
 
 export async function compileText(text: string, semantics: Semantics = "cilium-1.19"): Promise<CompiledControl> {
@@ -14,6 +14,18 @@ apiVersion: cilium.io/v2
 kind: CiliumNode
 metadata: {name: ${name}, labels: {${labels}}}
 spec: {addresses: [{type: InternalIP, ip: ${ip}}]${ipam}}
+`;
+}
+
+/** A CiliumEndpoint with both families; "" leaves one out. */
+export function endpoint(title: string, nodeIp: string, ipv4: string, ipv6: string, identity: number, labels: readonly string[] = [], uid = title): string {
+  const [namespace, name] = title.split("/");
+  const addressing = [ipv4 === "" ? "" : `ipv4: ${ipv4}`, ipv6 === "" ? "" : `ipv6: "${ipv6}"`].filter((each) => each !== "").join(", ");
+  return `---
+apiVersion: cilium.io/v2
+kind: CiliumEndpoint
+metadata: {name: ${name}, namespace: ${namespace}, uid: ${uid}}
+status: {id: 1001, identity: {id: ${identity}, labels: ${JSON.stringify(labels)}}, networking: {node: "${nodeIp}", addressing: [{${addressing}}]}}
 `;
 }
 
@@ -58,6 +70,20 @@ export function entries({ tables }: CompiledControl): readonly string[] {
       formatIpv4Prefix(entry.destination),
       formatIpv4(entry.gatewayIp),
       formatIpv4(entry.egressIp),
+      tables.policies[entry.policy]?.name ?? "?",
+    ].join(" "),
+  );
+}
+
+/** IPv6 entries as `source destination gateway egress ifindex policy`. */
+export function entries6({ tables }: CompiledControl): readonly string[] {
+  return tables.policyEntries6.map((entry: PolicyEntry6) =>
+    [
+      formatAddress(entry.source),
+      formatPrefix(entry.destination),
+      formatIpv4(entry.gatewayIp),
+      formatAddress(entry.egressIp),
+      entry.egressIfindex,
       tables.policies[entry.policy]?.name ?? "?",
     ].join(" "),
   );

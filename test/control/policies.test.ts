@@ -88,10 +88,13 @@ describe("what the agent ignores or takes differently", () => {
     expect(compiled.tables.policyEntries[1]?.gatewayNode).toBe(0);
   });
 
-  it("leaves IPv6 prefixes out and says so", async () => {
+  it("wants an IPv6 egress address as soon as a destination is of IPv6, even where IPv6 is off: IPv4 goes without too", async () => {
     const compiled = await compileText(BASE + WEB + policy("p", { destinations: "['::/0', 203.0.113.0/24]" }));
-    expect(entries(compiled)).toHaveLength(1);
-    expect(rules(compiled)).toEqual(["ipv6-not-routed"]);
+    expect(entries(compiled)).toEqual(["10.0.1.10 203.0.113.0/24 192.168.1.12 0.0.0.0 p"]);
+    expect(compiled.tables.policyEntries6).toEqual([]);
+    expect(messages(compiled, "egress-ip-missing")).toEqual(["p: gw has no IPv6 default route, which its IPv6 destinations need"]);
+    const apart = await compileText(BASE + WEB + policy("p", { destinations: "[203.0.113.0/24]", excluded: "['2001:db8::/32']" }));
+    expect(entries(apart)).toEqual(["10.0.1.10 203.0.113.0/24 192.168.1.12 192.168.1.12 p"]);
   });
 });
 

@@ -50,7 +50,7 @@ export function errorsAndFragments(rounds: number): Uint8Array {
 }
 
 /** A node with two devices, each with a network behind it that pods reach without any policy. */
-export function collisionCapture(scratch: Scratch): { readonly capture: string; readonly cluster: string } {
+export function twoMasqueradeAddresses(scratch: Scratch): { readonly capture: string; readonly cluster: string } {
   const packets: Uint8Array[] = [];
   for (let k = 0; k < 60; k++) {
     const out = { from: `10.244.7.${10 + (k % 3)}`, to: k % 2 === 0 ? `10.9.1.${1 + (k % 20)}` : `203.0.113.${1 + (k % 20)}` };

@@ -4,7 +4,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runGenerate } from "../../src/generate/generate.ts";
-import { collisionCapture, errorsAndFragments } from "./hard-traffic.ts";
+import { twoMasqueradeAddresses, errorsAndFragments } from "./hard-traffic.ts";
 import { CLUSTER, edge, FIXTURES, replayInto, Scratch, UNBUILT, type Words, type Written } from "./replayed.ts";
 
 const scratch = new Scratch();
@@ -51,7 +51,7 @@ describe.skipIf(UNBUILT !== "")(UNBUILT === "" ? "workers and kernels" : `worker
   let generated: { readonly capture: string; readonly cluster: string };
   beforeAll(async () => {
     generated = await runGenerate({
-      out: scratch.place(), packets: 24_000, flows: 6000, pods: 40, nodes: 6, gateways: 2, policies: 3, prefixes: 12, remotes: 4, newFlowRate: 0.02, seed: 7,
+      out: scratch.place(), packets: 12_000, flows: 4000, pods: 40, nodes: 6, gateways: 2, policies: 3, prefixes: 12, remotes: 4, newFlowRate: 0.02, seed: 7,
       protocolMix: { tcp: 5, udp: 4, icmp: 3 },
     });
   });
@@ -59,12 +59,12 @@ describe.skipIf(UNBUILT !== "")(UNBUILT === "" ? "workers and kernels" : `worker
   it("write the same bytes for generated traffic whose source ports collide", async () => {
     const written = await expectSameOutput([generated.capture], generated.cluster);
     const { report } = written;
-    expect(report.outcomes.received.packets).toBe(24_000);
+    expect(report.outcomes.received.packets).toBe(12_000);
     expect(report.replies.identical).toBe(report.replies.restored);
-    expect(report.replies.restored).toBeGreaterThan(5000);
+    expect(report.replies.restored).toBeGreaterThan(2500);
     const lines = written.file("flows.jsonl").toString().trim().split("\n").map((line) => JSON.parse(line) as FlowLine);
     const moved = lines.filter(({ before, after }) => after !== null && after.sourcePort !== before.sourcePort);
-    expect(moved.length).toBeGreaterThan(1000);
+    expect(moved.length).toBeGreaterThan(700);
   });
 
   it("write the same bytes for the recorded fixtures and every readable oddity at once", async () => {
@@ -76,15 +76,15 @@ describe.skipIf(UNBUILT !== "")(UNBUILT === "" ? "workers and kernels" : `worker
   });
 
   it("write the same bytes for colliding ports, fragments and ICMP errors of many remotes, with long pauses between", async () => {
-    const capture = scratch.file("hard.pcap", errorsAndFragments(2500));
+    const capture = scratch.file("hard.pcap", errorsAndFragments(1500));
     const { report } = await expectSameOutput([capture], CLUSTER);
     expect(report.maps.garbageCollected).toBeGreaterThan(0);
     expect(report.drops.map(({ code }) => code)).toEqual(expect.arrayContaining([134, 175]));
     expect(report.replies.knownDefect).toBeGreaterThan(0);
   });
 
-  it("write the same bytes for a node with two masquerade addresses, seen from the node", async () => {
-    const { capture, cluster } = collisionCapture(scratch);
+  it("write the same bytes, and right ones, for a node that masquerades with the addresses of two devices", async () => {
+    const { capture, cluster } = twoMasqueradeAddresses(scratch);
     const { report } = await expectSameOutput([capture], cluster);
     expect(report.masqueradeUse.map(({ sourceIp }) => sourceIp).sort()).toEqual(["10.9.0.11", "192.168.70.11"]);
   });
@@ -92,7 +92,6 @@ describe.skipIf(UNBUILT !== "")(UNBUILT === "" ? "workers and kernels" : `worker
   it("write the same bytes where only the first flows are listed and only the first packets traced", async () => {
     const { report } = await expectSameOutput([generated.capture], generated.cluster, { "max-flows": "50", "trace-packets": "100" });
     expect(report.flows.listed).toBe(50);
-    const other = await replayInto(scratch.place(), [generated.capture], generated.cluster, { workers: "2", seed: "78" });
-    expect(other.report.outcomes).toEqual(report.outcomes);
+    expect(report.flows.notListed).toBe(report.flows.total - 50);
   });
 });

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { Arena, sharedMemory } from "../../src/engine/image/arena.ts";
 import { type Kernel, kernelOn } from "../../src/engine/kernel-instance.ts";
 import {
-  P_ENDPOINT, P_FRAME, P_IFINDEX, P_LEN, P_MARK, P_NODE, P_NOW, P_SHARD, P_SIZE, P_TUNNEL_VNI, P_VLAN_TCI, P_WIRE_LEN,
+  NF_REPAIR, NF_SCTP, P_ENDPOINT, P_FRAME, P_IFINDEX, P_LEN, P_MARK, P_NODE, P_NOW, P_SHARD, P_SIZE, P_TUNNEL_VNI, P_VLAN_TCI, P_WIRE_LEN,
 } from "../../src/kernel/layout.ts";
 import * as verdicts from "../../src/kernel/verdict.ts";
 import type * as CheckedMemory from "../../src/kernel/mem.checked.ts";
@@ -16,6 +16,7 @@ import { LAB_NODES, labPod } from "../../src/vectors/laboratory.ts";
 import type { RecordedCase } from "../../src/vectors/recording.ts";
 import { recordedCaseOf, recordings, WASM, WASM_IS_BUILT } from "../vectors/recorded-files.ts";
 import { hostile } from "./hostile-frames.ts";
+import { hostile6 } from "./hostile-frames6.ts";
 import { below, seeded, word32 } from "./seeded.ts";
 
 const CHECKED = new URL("../../dist/kernel-checked/", import.meta.url);
@@ -35,10 +36,12 @@ interface Laboratory {
 }
 
 /** Small tables, so that they overflow and evict. */
-function laboratory(kernel: Kernel, arena: Arena, recorded: RecordedCase): Laboratory {
-  const memory = new CaseMemory(arena, { conntrack: 48, nat: 24, fragments: 4, flows: 1 }, () => undefined);
-  const settings = labSettings(recorded);
-  if (typeof settings === "string") throw new Error(settings);
+function laboratory(kernel: Kernel, arena: Arena, recorded: RecordedCase, extraFlags: number): Laboratory {
+  const small = { conntrack: 48, nat: 24, fragments: 4 };
+  const memory = new CaseMemory(arena, { ...small, flows: 1, ipv6: small }, () => undefined);
+  const found = labSettings(recorded);
+  if (typeof found === "string") throw new Error(found);
+  const settings = { ...found, flags: found.flags | extraFlags };
   for (const name of LAB_NODES) memory.publish(name, settings, new LabMaps(name === "src" ? recorded.maps.source : recorded.maps.gateway));
   const pod = labPod("lxc1", undefined);
   if (pod !== undefined) memory.pod(pod);
@@ -55,20 +58,28 @@ function run({ kernel, memory }: Laboratory, hook: (typeof HOOKS)[number], at: n
   return kernel[hook](packet);
 }
 
-const FRAMES = ["tcp.jsonl.gz", "udp.jsonl", "icmp_error.jsonl.gz", "fragments.jsonl", "ip_options.jsonl", "masq.jsonl.gz"]
-  .flatMap((file) => recordings(file).flatMap(({ recorded }) => recorded.steps.map((step) => Uint8Array.from(Buffer.from(step.in_hex, "hex")))));
+const FRAMES = framesOf(["tcp.jsonl.gz", "udp.jsonl", "icmp_error.jsonl.gz", "fragments.jsonl", "ip_options.jsonl", "masq.jsonl.gz"]);
+const FRAMES6 = framesOf(["tcp6.jsonl.gz", "udp6.jsonl.gz", "icmp6.jsonl.gz", "icmp6_error.jsonl.gz", "fragments6.jsonl.gz", "exthdr6.jsonl.gz", "arp_nd.jsonl.gz"]);
 
-const LABORATORIES: readonly (readonly [string, string, string])[] = [
-  ["default", "tcp.jsonl.gz", "tcp_lifecycle"],
-  ["without fragment tracking", "variant_nofrag.jsonl", ""],
-  ["SCTP", "variant_sctp.jsonl", ""],
-  ["two devices", "multinic.jsonl", "multi_nic_gateway"],
-  ["native routing", "native.jsonl.gz", ""],
-  ["dual stack", "geneve.jsonl.gz", ""],
+function framesOf(files: readonly string[]): Uint8Array<ArrayBuffer>[] {
+  return files.flatMap((file) => recordings(file).flatMap(({ recorded }) => recorded.steps.map((step) => Uint8Array.from(Buffer.from(step.in_hex, "hex")))));
+}
+
+/** Name, recordings file, case (empty: the first), flags beside the build's. */
+const LABORATORIES: readonly (readonly [string, string, string, number])[] = [
+  ["default", "tcp.jsonl.gz", "tcp_lifecycle", 0],
+  ["without fragment tracking", "variant_nofrag.jsonl", "", 0],
+  ["SCTP", "variant_sctp.jsonl", "", 0],
+  ["two devices", "multinic.jsonl", "multi_nic_gateway", 0],
+  ["native routing", "native.jsonl.gz", "", 0],
+  ["dual stack", "geneve.jsonl.gz", "", 0],
+  ["dual stack, defects repaired", "tcp6.jsonl.gz", "", NF_REPAIR],
+  ["dual stack without fragment tracking", "variant6.jsonl.gz", "", 0],
+  ["dual stack, native routing, SCTP", "masq6.jsonl.gz", "pod_to_2001:db8:113::10_tcp_40000_native", NF_SCTP],
 ];
 
 describe.skipIf(!IS_BUILT)("hostile frames (skipped unless built: npm run build)", () => {
-  test.each(LABORATORIES)("keep every hook inside its memory, %s", async (_, file, caseName) => {
+  test.each(LABORATORIES)("keep every hook inside its memory, %s", async (_, file, caseName, extraFlags) => {
     const recorded = caseName === "" ? recordings(file)[0]?.recorded : recordedCaseOf(file, caseName).recorded;
     if (recorded === undefined) throw new Error(`${file} is empty`);
     const mem = await import(new URL("mem.js", CHECKED).href) as typeof CheckedMemory;
@@ -78,15 +89,17 @@ describe.skipIf(!IS_BUILT)("hostile frames (skipped unless built: npm run build)
     mem.attach(arena.memory.buffer);
     mem.forbidAll();
     mem.budget(Infinity);
-    const checked = laboratory(checkedKernel, arena, recorded);
-    const wasm = laboratory(kernelOn(wasmMemory, "wasm", WASM), new Arena(wasmMemory), recorded);
+    const checked = laboratory(checkedKernel, arena, recorded, extraFlags);
+    const wasm = laboratory(kernelOn(wasmMemory, "wasm", WASM), new Arena(wasmMemory), recorded, extraFlags);
     const { packet, frame: room, shard } = checked.memory;
     const pod = labPod("lxc1", undefined);
     if (pod === undefined) throw new Error("the laboratory has no pod");
 
+    const dual = /6|geneve/.test(file);
     const random = seeded(SEED * 104_729 + recorded.name.length * 7919 + file.length), seen = new Set<number>();
     for (let round = 0; round < ROUNDS; round++) {
-      const frame = hostile(FRAMES[below(random, FRAMES.length)] ?? new Uint8Array(0), random);
+      const six = dual && random() < 0.7, from = six ? FRAMES6 : FRAMES, whole = from[below(random, from.length)] ?? new Uint8Array(0);
+      const frame = six ? hostile6(whole, random) : hostile(whole, random);
       const at = room + below(random, 8), node = LAB_NODES[below(random, 2)] ?? "src";
       const fields = [
         [P_FRAME, at], [P_LEN, frame.length], [P_WIRE_LEN, frame.length + (random() < 0.2 ? below(random, 1500) : 0)],

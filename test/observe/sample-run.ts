@@ -17,8 +17,9 @@ const NO_MAC = [0, 0, 0, 0, 0, 0];
 function node(name: string, address: string, podCidr: string, pods: readonly (readonly [name: string, address: string])[]): NodeTable {
   return {
     name, address: ip(address), podCidrs: [prefix(podCidr)],
-    devices: [{ name: "eth0", ifindex: 2, mac: NO_MAC, mtu: 1500, addresses: [prefix(`${address}/24`)], masqueradeIp: ip(address) }],
-    routes: [], rules: [], snatExclusion: prefix("10.244.0.0/16"),
+    devices: [{ name: "eth0", ifindex: 2, mac: NO_MAC, mtu: 1500, addresses: [prefix(`${address}/24`)], masqueradeIp: ip(address), addresses6: [], masqueradeIp6: 0n }],
+    routes: [], rules: [], snatExclusion: prefix("10.244.0.0/16"), address6: 0n, podCidrs6: [], routes6: [], rules6: [],
+    endpoints6: [], snatExclusion6: null, routerAddress6: 0n, serviceLoopback4: ip("169.254.42.1"), serviceLoopback6: 0n,
     endpoints: [
       { address: ip(address), identity: 1, endpointId: 1, ifindex: 2, host: true, mac: NO_MAC, nodeMac: NO_MAC, label: name },
       ...pods.map(([label, podAddress], index) =>
@@ -31,11 +32,11 @@ const at = (file: string, line: number, column: number) => ({ file, line, column
 
 export const TABLES: DatapathTables = {
   config: {
-    tunnelProtocol: "vxlan", tunnelPort: 8472, routingMode: "tunnel", hostRouting: "bpf", egressGateway: true, ipv4Masquerade: true,
-    nativeRoutingCidr: null, ipMasqAgent: false, nonMasqueradeCidrs: [], remoteNodeMasquerade: false, fragmentTracking: true, sctp: false,
+    tunnelProtocol: "vxlan", tunnelPort: 8472, routingMode: "tunnel", hostRouting: "bpf", egressGateway: true, ipv4: true, ipv6: false,
+    ipv4Masquerade: true, ipv6Masquerade: true, nativeRoutingCidr6: null, nonMasqueradeCidrs6: [], nativeRoutingCidr: null, ipMasqAgent: false, nonMasqueradeCidrs: [], remoteNodeMasquerade: false, fragmentTracking: true, sctp: false,
     conntrackAccounting: true, sourceIpVerification: true, snatMinPort: 32768, snatMaxPort: 65535, ctLifetimeTcp: 8000, ctLifetimeTcpSyn: 60,
     ctLifetimeTcpFin: 10, ctLifetimeNonTcp: 60, policyMapMax: 16384, ctMapTcpMax: 524288, ctMapAnyMax: 262144, natMapMax: 524288,
-    fragmentsMapMax: 8192, worldIdentity: 2,
+    fragmentsMapMax: 8192, worldIdentity: 2, worldIdentity6: 2,
   },
   nodes: [
     node("worker-1", "10.0.1.11", "10.244.1.0/24", [["production/pay-1", "10.244.1.10"], ["production/pay-2", "10.244.1.11"]]),
@@ -54,6 +55,8 @@ export const TABLES: DatapathTables = {
   policyEntries: [
     { source: ip("10.244.1.10"), destination: prefix("35.190.247.0/24"), gatewayIp: ip("10.0.1.5"), egressIp: ip("10.0.1.100"), gatewayNode: 2, policy: 0 },
   ],
+  ipcache6: [],
+  policyEntries6: [],
 };
 
 export const FINDINGS: readonly Finding[] = [

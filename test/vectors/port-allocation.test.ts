@@ -68,7 +68,7 @@ function successes(share: number, seed: number): number {
   }
   const free = ports.slice(Math.round(share * PORTS));
   flows.prefill(GATEWAY_INDEX, {
-    node: "gw", dir: "INGRESS", saddr: REMOTE, daddr: EGRESS_IP, sport: REMOTE_PORT, nexthdr: TCP, to_addr: "10.9.9.9", to_port: 1,
+    dir: "INGRESS", saddr: REMOTE, daddr: EGRESS_IP, sport: REMOTE_PORT, nexthdr: TCP, to_addr: "10.9.9.9", to_port: 1,
     dports: [FIRST_PORT, FIRST_PORT + PORTS - 1], except_ports: free,
   });
   let got = 0;

@@ -5,6 +5,7 @@ import {
 import { A_ADDRESS, A_IFINDEX, A_KIND, A_MAC, A_NODE, A_SIZE } from "../../kernel/pipeline/layout-batch.ts";
 import { type DatapathConfig, type DatapathTables, GATEWAY_EXCLUDED, GATEWAY_NONE, type NodeTable, type RouteEntry } from "../../control/tables.ts";
 import { type Arena, wireWord } from "./arena.ts";
+import { configFlags6 } from "./cluster-image6.ts";
 import { writeIpcache } from "./ipcache-image.ts";
 import { putMac, type RouteImage, writeNode } from "./node-image.ts";
 import { writePolicyTable } from "./policy-image.ts";
@@ -81,7 +82,7 @@ function configFlags(config: DatapathConfig, repair: boolean): number {
   return (config.hostRouting === "bpf" ? NF_HOST_ROUTING : 0) | (config.routingMode === "tunnel" ? NF_TUNNEL_MODE : 0) |
     (config.fragmentTracking ? NF_FRAGMENTS : 0) | (config.sctp ? NF_SCTP : 0) | (config.conntrackAccounting ? NF_ACCOUNTING : 0) |
     (config.egressGateway ? NF_EGRESS_GATEWAY : 0) | (config.ipv4Masquerade ? NF_MASQUERADE : 0) | (config.sourceIpVerification ? NF_SIP_CHECK : 0) |
-    (config.remoteNodeMasquerade ? NF_REMOTE_NODE_MASQ : 0) | (config.tunnelProtocol === "geneve" ? NF_GENEVE : 0) | (repair ? NF_REPAIR : 0);
+    (config.remoteNodeMasquerade ? NF_REMOTE_NODE_MASQ : 0) | (config.tunnelProtocol === "geneve" ? NF_GENEVE : 0) | (repair ? NF_REPAIR : 0) | configFlags6(config);
 }
 
 function writeNodeOf(

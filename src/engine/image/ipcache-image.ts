@@ -5,8 +5,8 @@ import type { Prefix } from "../../control/tables.ts";
 import { type Arena, wireWord } from "./arena.ts";
 import { writePrefixTable } from "./prefix-table.ts";
 
-export interface IpcacheEntryImage {
-  readonly prefix: Prefix;
+/** What an entry says, whatever its prefix. */
+export interface IpcacheRow {
   readonly identity: number;
   /** 0 for none. */
   readonly tunnelEndpoint: number;
@@ -16,18 +16,28 @@ export interface IpcacheEntryImage {
   readonly skipTunnel: boolean;
 }
 
+export interface IpcacheEntryImage extends IpcacheRow {
+  readonly prefix: Prefix;
+}
+
+/** Writes one record; returns its address. */
+export function writeIpcacheRecord(arena: Arena, entry: IpcacheRow): number {
+  const record = arena.take(IC_SIZE);
+  arena.put32(record + IC_IDENTITY, entry.identity);
+  arena.put32(record + IC_TUNNEL, wireWord(entry.tunnelEndpoint));
+  arena.put32(record + IC_OWNER, entry.ownerNode);
+  arena.put32(record + IC_FLAGS,
+    (entry.skipTunnel ? IPC_SKIP_TUNNEL : 0) | (entry.tunnelEndpoint === 0 ? 0 : IPC_HAS_TUNNEL) | (entry.isNode ? IPC_NODE : 0) |
+    (entry.ownerOnly ? IPC_OWNER_ONLY : 0));
+  return record;
+}
+
 /** Writes an ipcache; entries that only their owner has point at the record of the next shorter prefix. */
 export function writeIpcache(arena: Arena, entries: readonly IpcacheEntryImage[]): number {
   const byPrefix = new Map<string, number>();
   const keyOf = (address: number, bits: number): string => `${bits === 0 ? 0 : (address & (0xffffffff << (32 - bits))) >>> 0}/${bits}`;
   const values = entries.map((entry) => {
-    const record = arena.take(IC_SIZE);
-    arena.put32(record + IC_IDENTITY, entry.identity);
-    arena.put32(record + IC_TUNNEL, wireWord(entry.tunnelEndpoint));
-    arena.put32(record + IC_OWNER, entry.ownerNode);
-    arena.put32(record + IC_FLAGS,
-      (entry.skipTunnel ? IPC_SKIP_TUNNEL : 0) | (entry.tunnelEndpoint === 0 ? 0 : IPC_HAS_TUNNEL) | (entry.isNode ? IPC_NODE : 0) |
-      (entry.ownerOnly ? IPC_OWNER_ONLY : 0));
+    const record = writeIpcacheRecord(arena, entry);
     byPrefix.set(keyOf(entry.prefix.address, entry.prefix.bits), record);
     return { prefix: entry.prefix, value: record };
   });

@@ -18,16 +18,16 @@ const REPORT_INTERVAL_S: i32 = 5;
 /** Flags that an entry remembers: the agent's monitor-aggregation-flags, by default syn, fin and rst. */
 const REPORT_FLAGS: i32 = TCP_SYN | TCP_FIN | TCP_RST;
 /** First word of an entry's payload; everything from here on is rewritten when an entry is made anew. */
-const PAYLOAD: i32 = C_LIFETIME;
+export const PAYLOAD: i32 = C_LIFETIME;
 
 /** __ct_update_timeout: lifetime always; flags and report time when a new flag shows or 5 s have gone by. */
 function touch(entry: i32, now: i32, lifetime: i32, dir: i32, tcpFlags: i32): void {
   const flags: i32 = tcpFlags & REPORT_FLAGS;
   st32(entry + C_LIFETIME, now + lifetime);
-  const seenAt: i32 = entry + C_SEEN + dir, reportAt: i32 = dir === DIR_INGRESS ? entry + C_RX_REPORT : entry + C_TX_REPORT;
-  const seen: i32 = ld8(seenAt);
-  if ((seen | flags) !== seen || ltu(ld32(reportAt) + REPORT_INTERVAL_S, now)) {
-    st8(seenAt, seen | flags);
+  const bitsAt: i32 = entry + C_SEEN + dir, reportAt: i32 = dir === DIR_INGRESS ? entry + C_RX_REPORT : entry + C_TX_REPORT;
+  const known: i32 = ld8(bitsAt);
+  if ((known | flags) !== known || ltu(ld32(reportAt) + REPORT_INTERVAL_S, now)) {
+    st8(bitsAt, known | flags);
     st32(reportAt, now);
   }
 }
@@ -51,7 +51,12 @@ function updateTimeout(pkt: i32, entry: i32, isTcp: boolean, dir: i32, flags: i3
 function lookupOne(pkt: i32, k0: i32, daddr: i32, saddr: i32, ports: i32, dir: i32, isTcp: boolean, flags: i32): i32 {
   const entry: i32 = find(ld32(pkt + P_SHARD) + S_CT, k0, daddr, saddr, ports);
   st32(pkt + P_CT_ENTRY, entry);
-  if (entry === 0) return CT_NEW;
+  return entry === 0 ? CT_NEW : seen(pkt, entry, dir, isTcp, flags);
+}
+
+/** What a packet that matched an entry does to it: lifetime, counters, closing. CT_ESTABLISHED, or CT_NEW when it opens a
+ * closed connection anew. */
+export function seen(pkt: i32, entry: i32, dir: i32, isTcp: boolean, flags: i32): i32 {
   let bits: i32 = ld16(entry + C_FLAGS);
   if ((bits & (CF_RX_CLOSING | CF_TX_CLOSING)) !== (CF_RX_CLOSING | CF_TX_CLOSING)) updateTimeout(pkt, entry, isTcp, dir, flags);
   if ((ld32(ld32(pkt + P_NODE) + N_FLAGS) & NF_ACCOUNTING) !== 0) {
@@ -154,7 +159,7 @@ export function ctCreate(
 }
 
 /** A new TCP entry starts as if a SYN had been seen, whatever the packet was (ct_create4). */
-function fillEntry(pkt: i32, entry: i32, isTcp: boolean, dir: i32, identity: i32, fromTunnel: boolean): void {
+export function fillEntry(pkt: i32, entry: i32, isTcp: boolean, dir: i32, identity: i32, fromTunnel: boolean): void {
   st32(entry + C_IDENTITY, identity);
   st16(entry + C_FLAGS, fromTunnel ? CF_FROM_TUNNEL : 0);
   updateTimeout(pkt, entry, isTcp, dir, isTcp ? TCP_SYN : 0);

@@ -2,17 +2,23 @@
 // tunnel or route. The egress gateway is not decided here but at the device (to-netdev), as 1.19 does.
 import { ld16be, ld32, ld8, st32 } from "../mem.ts";
 import {
-  C_FLAGS, CF_FROM_TUNNEL, EP_ADDRESS, EP_FLAGS, EP_IDENTITY, EPF_AT_HOST_NS, EPF_HOST, IPC_HAS_TUNNEL, IPC_SKIP_TUNNEL, N_FLAGS, N_TUNNEL_PORT,
-  NF_FRAGMENTS, NF_HOST_ROUTING, NF_SIP_CHECK, NF_TUNNEL_MODE, P_CT_ENTRY, P_CT_STATUS, P_ENDPOINT, P_FIB_IFINDEX, P_FIB_NEXTHOP, P_FRAME,
-  P_INFO_FLAGS, P_INFO_TUNNEL, P_LEN, P_NODE, P_PORTS, P_RELATED, P_TO, TO_NONE, TUPLE_OUT,
+  C_FLAGS, CF_FROM_TUNNEL, EP_ADDRESS, EP_FLAGS, EP_IDENTITY, EP_IFINDEX, EP_NODE_MAC, EPF_AT_HOST_NS, EPF_HOST, IPC_HAS_TUNNEL, IPC_SKIP_TUNNEL, N_FLAGS,
+  N_TUNNEL_PORT, NF_FRAGMENTS, NF_HOST_ROUTING, NF_IPV6, NF_SIP_CHECK, NF_TUNNEL_MODE, P_CT_ENTRY, P_CT_STATUS, P_ENDPOINT, P_FIB_IFINDEX,
+  P_FIB_NEXTHOP, P_FRAME, P_INFO_FLAGS, P_INFO_TUNNEL, P_LEN, P_NODE, P_PORTS, P_RELATED, P_TO, TO_NONE, TUPLE_OUT,
 } from "../layout.ts";
-import { ETH_LEN, ETH_TYPE, ETHERTYPE_IPV4, IP_DST, IP_PROTO, IP_SRC, ipv4DecTtl, ipv4Header, isFragment, l4Offset, PROTO_ICMP, PROTO_UDP } from "../wire/ipv4.ts";
+import { P_SELF_IFINDEX, P_SELF_MAC } from "../layout6.ts";
+import {
+  ETH_LEN, ETH_TYPE, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, IP_DST, IP_PROTO, IP_SRC, ipv4DecTtl, ipv4Header, isFragment, l4Offset, PROTO_ICMP,
+  PROTO_UDP,
+} from "../wire/ipv4.ts";
 import { ICMP_HEADER, within } from "../wire/l4.ts";
 import {
   CT_ESTABLISHED, CT_NEW, DROP_ENCAP_PROHIBITED, DROP_FRAG_NOSUPPORT, DROP_INVALID, DROP_INVALID_SIP, DROP_NO_FIB, DROP_UNKNOWN_L3,
   DROP_UNSUPPORTED_L2, MARK_IDENTITY, VERDICT_OK,
 } from "../verdict.ts";
+import { answerArp } from "./arp.ts";
 import { ctCreate, ctLookupBoth, DIR_EGRESS } from "./conntrack.ts";
+import { fromContainer6 } from "./from-container6.ts";
 import { localDelivery } from "./local-delivery.ts";
 import { endpointFind, FIB_LOCAL, FIB_OK, fibFind, ipcacheFind } from "./lookups.ts";
 import { swapPorts } from "./ports.ts";
@@ -27,7 +33,12 @@ export function fromContainer(pkt: i32): i32 {
   if (ld32(pkt + P_LEN) < ETH_LEN) return DROP_UNSUPPORTED_L2;
   const type: i32 = ld16be(ld32(pkt + P_FRAME) + ETH_TYPE);
   if (type < ETHERTYPE_MIN) return DROP_UNSUPPORTED_L2;
-  if (type !== ETHERTYPE_IPV4) return DROP_UNKNOWN_L3;
+  if (type !== ETHERTYPE_IPV4) {
+    st32(pkt + P_SELF_MAC, ld32(pkt + P_ENDPOINT) + EP_NODE_MAC);
+    st32(pkt + P_SELF_IFINDEX, ld32(ld32(pkt + P_ENDPOINT) + EP_IFINDEX));
+    if (type === ETHERTYPE_ARP) return answerArp(pkt);
+    return type === ETHERTYPE_IPV6 && (ld32(ld32(pkt + P_NODE) + N_FLAGS) & NF_IPV6) !== 0 ? fromContainer6(pkt) : DROP_UNKNOWN_L3;
+  }
   const ip: i32 = ipv4Header(pkt);
   if (ip === 0) return DROP_INVALID;
   const flags: i32 = ld32(ld32(pkt + P_NODE) + N_FLAGS), endpoint: i32 = ld32(pkt + P_ENDPOINT);

@@ -1,15 +1,16 @@
 // cil_from_overlay (bpf_overlay.c): what comes out of the tunnel. On the gateway the egress policy, else local delivery.
 import { ld16be, ld32, st32 } from "../mem.ts";
 import {
-  EP_FLAGS, EPF_AT_HOST_NS, EPF_HOST, N_FLAGS, N_HOST_MAC, N_TUNNEL_MAC, NF_DUAL_STACK, NF_EGRESS_GATEWAY, NF_FRAGMENTS, P_FLAGS, P_FRAME, P_IDENTITY, P_INFO_IDENTITY, P_LEN,
-  P_NAT, P_NODE, P_POLICY, P_SNAT_ADDR, P_TO, P_TO_IFINDEX, P_TO_NEXTHOP, P_TUNNEL_VNI, PF_SKIP_NODEPORT, TO_HOST, TO_NONE,
+  EP_FLAGS, EPF_AT_HOST_NS, EPF_HOST, N_FLAGS, N_HOST_MAC, N_TUNNEL_MAC, NF_DUAL_STACK, NF_EGRESS_GATEWAY, NF_FRAGMENTS, NF_IPV6,
+  P_FLAGS, P_FRAME, P_IDENTITY, P_INFO_IDENTITY, P_LEN, P_NAT, P_NODE, P_POLICY, P_SNAT_ADDR, P_TO, P_TO_IFINDEX, P_TO_NEXTHOP, P_TUNNEL_VNI, PF_SKIP_NODEPORT, TO_HOST, TO_NONE,
 } from "../layout.ts";
 import { ETH_LEN, ETH_TYPE, ETHERTYPE_IPV4, ETHERTYPE_IPV6, IP_DST, IP_SRC, ipv4DecTtl, ipv4Header, isFragment } from "../wire/ipv4.ts";
 import {
-  DROP_FRAG_NOSUPPORT, DROP_INVALID, DROP_INVALID_IDENTITY, DROP_NO_EGRESS_IP, DROP_UNKNOWN_L3, ID_HOST, ID_WORLD, ID_WORLD_IPV4, MARK_EGW_DONE,
+  DROP_FRAG_NOSUPPORT, DROP_INVALID, DROP_INVALID_IDENTITY, DROP_NO_EGRESS_IP, DROP_UNKNOWN_L3, ID_HOST, ID_WORLD, ID_WORLD_IPV4, ID_WORLD_IPV6, MARK_EGW_DONE,
   MARK_IDENTITY, VERDICT_OK, VERDICT_REDIRECT,
 } from "../verdict.ts";
 import { egressGatewayRoute, egressGatewaySnatNeeded } from "./egress-gateway.ts";
+import { fromOverlay6 } from "./from-overlay6.ts";
 import { localDelivery, storeMacs } from "./local-delivery.ts";
 import { endpointFind, identityIsRemoteNode, ipcacheFind } from "./lookups.ts";
 import { natIngress } from "./nat-ingress.ts";
@@ -24,12 +25,14 @@ export function fromOverlay(pkt: i32): i32 {
   if (ld32(pkt + P_LEN) < ETH_LEN) return VERDICT_OK;
   const type: i32 = ld16be(ld32(pkt + P_FRAME) + ETH_TYPE);
   const flags: i32 = ld32(ld32(pkt + P_NODE) + N_FLAGS);
-  if (type === ETHERTYPE_IPV6) return DROP_UNKNOWN_L3;
-  if (type !== ETHERTYPE_IPV4) return VERDICT_OK;
+  if (type === ETHERTYPE_IPV6 && (flags & NF_IPV6) === 0) return DROP_UNKNOWN_L3;
+  if (type !== ETHERTYPE_IPV4 && type !== ETHERTYPE_IPV6) return VERDICT_OK;
   const vni: i32 = ld32(pkt + P_TUNNEL_VNI);
-  let identity: i32 = vni === ID_WORLD && (flags & NF_DUAL_STACK) !== 0 ? ID_WORLD_IPV4 : vni;
+  let identity: i32 = vni;
+  if (vni === ID_WORLD && (flags & NF_DUAL_STACK) !== 0) identity = type === ETHERTYPE_IPV6 ? ID_WORLD_IPV6 : ID_WORLD_IPV4;
   if (identity === ID_HOST) return DROP_INVALID_IDENTITY;
   st32(pkt + P_IDENTITY, identity);
+  if (type === ETHERTYPE_IPV6) return fromOverlay6(pkt);
   const ip: i32 = ipv4Header(pkt);
   if (ip === 0) return DROP_INVALID;
   if ((flags & NF_FRAGMENTS) === 0 && isFragment(ip)) return DROP_FRAG_NOSUPPORT;

@@ -15,9 +15,13 @@ export function endpointFind(pkt: i32, address: i32): i32 { return staticFind(ld
 /** lookup_ip4_remote_endpoint: fills P_INFO_… as this node sees the entry; false for a miss. One image serves all nodes:
  * the owner of an address sees no tunnel to it, its own node addresses as host, and some entries are the owner's only. */
 export function ipcacheFind(pkt: i32, address: i32): boolean {
-  const node: i32 = ld32(pkt + P_NODE);
-  const self: i32 = ld32(node + N_INDEX);
-  let record: i32 = prefixFind(ld32(node + N_IPCACHE), address);
+  return ipcacheFill(pkt, prefixFind(ld32(ld32(pkt + P_NODE) + N_IPCACHE), address));
+}
+
+/** P_INFO_… from the record of an address, 0 for none; false when this node's map holds nothing for it. */
+export function ipcacheFill(pkt: i32, found: i32): boolean {
+  const self: i32 = ld32(ld32(pkt + P_NODE) + N_INDEX);
+  let record: i32 = found;
   while (record !== 0 && (ld32(record + IC_FLAGS) & IPC_OWNER_ONLY) !== 0 && ld32(record + IC_OWNER) !== self) record = ld32(record + IC_COVER);
   if (record === 0) {
     st32(pkt + P_INFO_IDENTITY, 0);

@@ -1,18 +1,20 @@
 // cil_to_netdev (bpf_host.c): what leaves by a physical device. Egress gateway first, then source NAT.
 import { ld16be, ld32, ld8, st32 } from "../mem.ts";
 import {
-  N_ADDRESS, N_DEVICES, N_FLAGS, N_SNAT_MAX, N_SNAT_MIN, N_VLAN_ALLOWED, NF_EGRESS_GATEWAY, P_FRAME, P_IDENTITY, P_IFINDEX, P_LEN, P_NAT, P_NODE,
+  N_ADDRESS, N_DEVICES, N_FLAGS, N_SNAT_MAX, N_SNAT_MIN, N_VLAN_ALLOWED, NF_IPV6, NF_EGRESS_GATEWAY, P_FRAME, P_IDENTITY, P_IFINDEX, P_LEN, P_NAT, P_NODE,
   P_POLICY, P_SNAT_ADDR, P_SNAT_FLAGS, P_SNAT_MAX, P_SNAT_MIN, P_TO, P_VLAN_TCI, TO_NONE, D_IFINDEX,
 } from "../layout.ts";
-import { ETH_LEN, ETH_TYPE, ETHERTYPE_IPV4, IP_DST, IP_PROTO, IP_SRC, ipv4Header, l4Offset } from "../wire/ipv4.ts";
+import { ETH_LEN, ETH_TYPE, ETHERTYPE_IPV4, ETHERTYPE_IPV6, IP_DST, IP_PROTO, IP_SRC, ipv4Header, l4Offset } from "../wire/ipv4.ts";
 import {
   DROP_INVALID, DROP_VLAN_FILTERED, ID_HOST, MARK_EGW_DONE, MARK_ENCRYPT, MARK_HOST, MARK_IDENTITY, MARK_OVERLAY, MARK_PROXY_EGRESS, MARK_SNAT_DONE,
   NAT_NOT_NEEDED, VERDICT_OK,
 } from "../verdict.ts";
 import { egressGatewayRequest, egressGatewayRoute } from "./egress-gateway.ts";
+import { egressGatewayRequest6 } from "./egress-gateway6.ts";
 import { needsMasquerade } from "./masquerade.ts";
 import { isPortProtocol, loadPorts } from "./ports.ts";
 import { markIdentity, markMagic, setSnatDone } from "./redirect.ts";
+import { natForward6 } from "./to-netdev6.ts";
 import { snatForward, ST_EGRESS_GATEWAY, ST_NEEDS_CT } from "./snat.ts";
 
 /** VERDICT_OK: leaves by the device. VERDICT_REDIRECT: see P_TO. Or a drop. */
@@ -30,12 +32,14 @@ export function toNetdev(pkt: i32): i32 {
   if (tag !== 0) return tag === ld32(ld32(pkt + P_NODE) + N_VLAN_ALLOWED) ? VERDICT_OK : DROP_VLAN_FILTERED;
   if (ld32(pkt + P_LEN) < ETH_LEN) return VERDICT_OK;
 
-  if (magic !== MARK_EGW_DONE && (ld32(ld32(pkt + P_NODE) + N_FLAGS) & NF_EGRESS_GATEWAY) !== 0) {
-    const verdict: i32 = egressGatewayRequest(pkt, identity);
+  const flags: i32 = ld32(ld32(pkt + P_NODE) + N_FLAGS), type: i32 = ld16be(ld32(pkt + P_FRAME) + ETH_TYPE);
+  if (type === ETHERTYPE_IPV6 && (flags & NF_IPV6) === 0) return VERDICT_OK;
+  if (magic !== MARK_EGW_DONE && (flags & NF_EGRESS_GATEWAY) !== 0) {
+    const verdict: i32 = type === ETHERTYPE_IPV6 ? egressGatewayRequest6(pkt, identity) : egressGatewayRequest(pkt, identity);
     if (verdict !== VERDICT_OK) return verdict;
   }
   if (magic === MARK_SNAT_DONE || magic === MARK_OVERLAY || magic === MARK_ENCRYPT) return VERDICT_OK;
-  if (ld16be(ld32(pkt + P_FRAME) + ETH_TYPE) !== ETHERTYPE_IPV4) return VERDICT_OK;
+  if (type !== ETHERTYPE_IPV4) return type === ETHERTYPE_IPV6 ? natForward6(pkt) : VERDICT_OK;
   const ip: i32 = ipv4Header(pkt);
   if (ip === 0) return DROP_INVALID;
   return natForward(pkt, ip);

@@ -10,7 +10,7 @@ import { MARK_HOST } from "../verdict.ts";
 import { swapPorts } from "../datapath/ports.ts";
 import {
   A_KIND, A_NODE, A_POD, B_ENTRY, B_FRAME, B_LEN, B_NODE, B_NOW, B_NSEC, B_OUTCOME, B_REMOTE, B_SEC, B_SEQ_HI, B_SEQ_LO, B_SHARD, B_SIZE, B_VNI, B_WIRE_LEN, B_WROTE,
-  ENTRY_HOST, ENTRY_NETDEV, ENTRY_OVERLAY, ENTRY_POD, NC_REPLY_RESTORED, STREAM_EXTERNAL, STREAM_POD, X_ADDRESSES, X_CURSORS, X_NOTES, X_PACKET,
+  ENTRY_HOST, ENTRY_NETDEV, ENTRY_OVERLAY, ENTRY_POD, HOOK_FROM_CONTAINER, NC_REPLY_RESTORED, STREAM_EXTERNAL, STREAM_POD, TL_PASS, X_ADDRESSES, X_CURSORS, X_NOTES, X_PACKET,
   X_SHARDS,
 } from "./layout-batch.ts";
 import { staticFind } from "../table/static.ts";
@@ -19,7 +19,7 @@ import { answeredFlow, flowIdentity, flowOf, flowPorts, flowSettle, holdsIpv4 } 
 import { ingest } from "./ingest.ts";
 import { settleOpener } from "./opener.ts";
 import { checkReply, restoreReply } from "./replies.ts";
-import { countOutcome } from "./tally.ts";
+import { countOutcome, countTally } from "./tally.ts";
 import { AT_FROM_CONTAINER, AT_FROM_NETDEV, AT_FROM_OVERLAY, AT_TO_NETDEV, enterNode, enterPod, walk } from "./walk.ts";
 
 /** Runs `count` descriptors from `first` on. The stream cursors of the context advance; each descriptor gets the bytes it
@@ -56,7 +56,7 @@ function loadPacket(cx: i32, d: i32): i32 {
 /** Returns OUT_…; steering has made sure that the frame holds an IPv4 header. */
 function processPacket(cx: i32, d: i32, end: i32): i32 {
   const pkt: i32 = loadPacket(cx, d);
-  if (!holdsIpv4(pkt)) return finish(cx, pkt, OUT_PASSED, false);
+  if (!holdsIpv4(pkt)) return passUnseen(cx, pkt);
   const ip: i32 = ld32(pkt + P_FRAME) + ETH_LEN, entry: i32 = ld32(d + B_ENTRY), node: i32 = ld32(d + B_NODE);
   ingest(cx, pkt, ip);
   if (entry === ENTRY_POD) return fromPod(cx, pkt, ip, node, d, end);
@@ -64,9 +64,15 @@ function processPacket(cx: i32, d: i32, end: i32): i32 {
   return toPod(cx, pkt, ip, node, d, end);
 }
 
+/** Steering and tables disagree on a packet: it counts as passed at the first hook, so that the sums hold. */
+function passUnseen(cx: i32, pkt: i32): i32 {
+  countTally(cx, pkt, TL_PASS, HOOK_FROM_CONTAINER, 0);
+  return finish(cx, pkt, OUT_PASSED, false);
+}
+
 function fromPod(cx: i32, pkt: i32, ip: i32, node: i32, d: i32, end: i32): i32 {
   emitFrame(cx, pkt, STREAM_POD);
-  if (!enterPod(pkt, ld32(ip + IP_SRC))) return finish(cx, pkt, OUT_PASSED, false);
+  if (!enterPod(pkt, ld32(ip + IP_SRC))) return passUnseen(cx, pkt);
   const peer: i32 = staticFind(ld32(cx + X_ADDRESSES), ld32(ip + IP_DST));
   const answered: i32 = peer !== 0 && ld32(peer + A_KIND) === A_POD ? answeredFlow(pkt, ip, ld32(peer + A_NODE) - 1) : 0;
   if (answered !== 0) st32(pkt + P_FLOW, answered);

@@ -17,6 +17,8 @@ const UDP_HEADER: i32 = 8;
 /** Outer Ethernet, IPv4, UDP and VXLAN (RFC 7348 section 5) or Geneve without options (RFC 8926 section 3.4). */
 export const TUNNEL_OVERHEAD: i32 = 50;
 const VXLAN_HEADER: i32 = 8;
+/** libpcap's MAXIMUM_SNAPLEN: it refuses a file with a longer record. */
+const LARGEST_RECORD: i32 = 262144;
 const TUNNEL_TTL: i32 = 64;
 /** IPPROTO_UDP. */
 const UDP: i32 = 17;
@@ -51,17 +53,21 @@ export function emitFrame(cx: i32, pkt: i32, stream: i32): void {
 /** The frame with outer headers in front, from this node to the tunnel's remote. `flow` is a hash of the inner flow,
  * `id` the outer IP identification; MACs are six-byte fields in memory. */
 export function emitTunnel(cx: i32, pkt: i32, flow: i32, id: i32, sourceMac: i32, destinationMac: i32, geneve: boolean): void {
-  const length: i32 = ld32(pkt + P_LEN);
+  const captured: i32 = ld32(pkt + P_LEN);
+  const length: i32 = captured + TUNNEL_OVERHEAD > LARGEST_RECORD ? LARGEST_RECORD - TUNNEL_OVERHEAD : captured;
   if (!takes(cx, STREAM_OVERLAY, RECORD_HEADER + TUNNEL_OVERHEAD + length)) return;
   const cursor: i32 = cx + X_CURSORS + (STREAM_OVERLAY << 2);
   const at: i32 = ld32(cursor), wire: i32 = ld32(pkt + P_WIRE_LEN), node: i32 = ld32(pkt + P_NODE);
   recordHeader(at, pkt, TUNNEL_OVERHEAD);
+  st32(at + 8, length + TUNNEL_OVERHEAD);
   const eth: i32 = at + RECORD_HEADER;
   storeMacs(eth, sourceMac, destinationMac);
   st16be(eth + 12, 0x0800);
   const ip: i32 = eth + ETH_LEN;
   st16be(ip, 0x4500 | innerEcn(pkt));
-  st16be(ip + 2, IP_HEADER + UDP_HEADER + VXLAN_HEADER + wire);
+  // An offloaded frame may be longer than 16 bits tell of its outer packet; then they tell as much as they can.
+  const total: i32 = IP_HEADER + UDP_HEADER + VXLAN_HEADER + wire > 0xffff ? 0xffff : IP_HEADER + UDP_HEADER + VXLAN_HEADER + wire;
+  st16be(ip + 2, total);
   st16be(ip + 4, id);
   // Don't-fragment is clear whatever the inner packet says (recorded).
   st16be(ip + 6, 0);
@@ -78,7 +84,7 @@ export function emitTunnel(cx: i32, pkt: i32, flow: i32, id: i32, sourceMac: i32
   const port: i32 = ld32(node + N_TUNNEL_PORT);
   st8(udp + 2, port & 0xff);
   st8(udp + 3, port >>> 8);
-  st16be(udp + 4, UDP_HEADER + VXLAN_HEADER + wire);
+  st16be(udp + 4, total - IP_HEADER);
   st16be(udp + 6, 0);
   const header: i32 = udp + UDP_HEADER;
   // VXLAN: I flag. Geneve: version 0, no options, protocol Transparent Ethernet Bridging.

@@ -4,13 +4,12 @@ import { N_INDEX, P_FLAGS, P_FLOW, P_FRAME, P_LEN, P_NODE, P_SIZE, P_WIRE_LEN, P
 import { F_FLAGS, FF_OPENED, FF_OPENER_ASSUMED, FF_OPENER_OUTSIDE } from "../layout-flow.ts";
 import { csumBytes } from "../wire/checksum.ts";
 import {
-  ETH_LEN, hasL4Header, IP_DST, IP_HEADER, IP_PROTO, IP_SRC, ipv4HeaderLen, l4Offset, PROTO_ICMP, PROTO_TCP, PROTO_UDP,
+  ETH_LEN, hasL4Header, IP_DST, IP_HEADER, IP_PROTO, IP_SRC, ipv4HeaderLen, isFragment, l4Offset, PROTO_ICMP, PROTO_TCP, PROTO_UDP,
 } from "../wire/ipv4.ts";
-import { ICMP_ECHO, ICMP_TYPE, TCP_ACK, TCP_FLAGS, TCP_SYN, tcpFlags, within } from "../wire/l4.ts";
+import { ICMP_ECHO, ICMP_ECHO_REPLY, ICMP_HEADER, ICMP_TYPE, TCP_ACK, TCP_FLAGS, TCP_SYN, tcpFlags, within } from "../wire/l4.ts";
 import { B_FRAME, B_LEN, B_SEQ_LO, B_SIZE, NC_OPENERS_ASSUMED, X_MADE, X_OPTIONS, XO_ASSUME_OUTSIDE } from "./layout-batch.ts";
 import { AT_FROM_CONTAINER, AT_FROM_NETDEV, enterNode, enterPod, walk } from "./walk.ts";
 import { countNote } from "./tally.ts";
-import { quotesPacket } from "./flows.ts";
 import { copy } from "../mem.ts";
 
 const OPENER_UNKNOWN: i32 = 0;
@@ -30,11 +29,7 @@ function bySyn(flags: i32, fromPod: boolean): i32 {
 function byPacket(pkt: i32, ip: i32, fromPod: boolean): i32 {
   const proto: i32 = ld8(ip + IP_PROTO), l4: i32 = l4Offset(ip);
   if (proto === PROTO_TCP) return hasL4Header(ip) && within(pkt, l4 + TCP_FLAGS, 2) ? bySyn(tcpFlags(pkt, l4), fromPod) : OPENER_UNKNOWN;
-  if (proto === PROTO_ICMP && within(pkt, l4, 1)) {
-    const type: i32 = ld8(ld32(pkt + P_FRAME) + l4 + ICMP_TYPE);
-    if (quotesPacket(type)) return OPENER_UNKNOWN;
-    return (type === ICMP_ECHO) === fromPod ? OPENER_POD : OPENER_OUTSIDE;
-  }
+  if (proto === PROTO_ICMP) return (ld8(ld32(pkt + P_FRAME) + l4 + ICMP_TYPE) === ICMP_ECHO) === fromPod ? OPENER_POD : OPENER_OUTSIDE;
   return fromPod ? OPENER_POD : OPENER_UNKNOWN;
 }
 
@@ -57,12 +52,21 @@ function byLookAhead(pkt: i32, ip: i32, fromPod: boolean, next: i32, end: i32, s
   return OPENER_UNKNOWN;
 }
 
+/** ICMP other than echo opens nothing: an error belongs to the flow it quotes, whose own packets settle it. */
+function canOpen(pkt: i32, ip: i32): boolean {
+  if (ld8(ip + IP_PROTO) !== PROTO_ICMP) return true;
+  const l4: i32 = l4Offset(ip);
+  if (isFragment(ip) || !within(pkt, l4, ICMP_HEADER)) return false;
+  const type: i32 = ld8(ld32(pkt + P_FRAME) + l4 + ICMP_TYPE);
+  return type === ICMP_ECHO || type === ICMP_ECHO_REPLY;
+}
+
 /** Settles the opener of a flow at its first packet, and where the other side than the sender opened it, leaves the state
  * that the unseen opening would have: an invisible packet goes the opener's way first. `podPorts` are the flow's ports as
  * the pod sends them; the packet structure comes back as it was. */
 export function settleOpener(cx: i32, pkt: i32, ip: i32, fromPod: boolean, podPorts: i32, next: i32, end: i32, seq: i32): void {
   const flow: i32 = ld32(pkt + P_FLOW);
-  if (flow === 0 || (ld32(flow + F_FLAGS) & FF_OPENED) !== 0) return;
+  if (flow === 0 || (ld32(flow + F_FLAGS) & FF_OPENED) !== 0 || !canOpen(pkt, ip)) return;
   let flags: i32 = ld32(flow + F_FLAGS) | FF_OPENED;
   let opener: i32 = byPacket(pkt, ip, fromPod);
   if (opener === OPENER_UNKNOWN) opener = byLookAhead(pkt, ip, fromPod, next, end, seq);

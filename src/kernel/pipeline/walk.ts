@@ -82,6 +82,7 @@ export function walk(cx: i32, pkt: i32, start: i32): i32 {
       if (at < 0) return at === STACK_DELIVERED ? delivered(cx, pkt, HOOK_TO_CONTAINER) : dropped(cx, pkt, HOOK_TO_CONTAINER, at);
     }
   }
+  if (!isSynthetic(pkt)) countTally(cx, pkt, TL_PASS, HOOK_TO_NETDEV, 0);
   return OUT_PASSED;
 }
 

@@ -47,8 +47,9 @@ function grow(table: i32): void {
 
 export function isFull(table: i32): boolean { return ld32(table + T_LIVE) >= ld32(table + T_CAPACITY); }
 
-/** A new entry with this key, which the table must not hold yet; its payload is zero. 0 when the table is full. */
-export function insert(table: i32, k0: i32, k1: i32, k2: i32, k3: i32): i32 {
+/** A new entry under this hash, all zero but for hash and state: its key is the caller's to write. 0 when the table is
+ * full. */
+export function claim(table: i32, hash: i32): i32 {
   const live: i32 = ld32(table + T_LIVE);
   if (live >= ld32(table + T_CAPACITY)) return 0;
   if (((live + 1) << 1) > ld32(table + T_MASK) && ld32(table + T_MASK) < ld32(table + T_MAX_MASK)) grow(table);
@@ -61,15 +62,21 @@ export function insert(table: i32, k0: i32, k1: i32, k2: i32, k3: i32): i32 {
     st32(table + T_USED, used + 1);
   }
   fill(entry, 0, stride);
-  const hash: i32 = hash4(k0, k1, k2, k3);
-  st32(entry + K0, k0);
-  st32(entry + K1, k1);
-  st32(entry + K2, k2);
-  st32(entry + K3, k3);
   st32(entry + E_HASH, hash);
   st32(entry + E_STATE, ES_LIVE | ES_USED_LATELY);
   place(ld32(table + T_INDEX), ld32(table + T_MASK), hash, entry);
   st32(table + T_LIVE, live + 1);
+  return entry;
+}
+
+/** A new entry with this key, which the table must not hold yet; its payload is zero. 0 when the table is full. */
+export function insert(table: i32, k0: i32, k1: i32, k2: i32, k3: i32): i32 {
+  const entry: i32 = claim(table, hash4(k0, k1, k2, k3));
+  if (entry === 0) return 0;
+  st32(entry + K0, k0);
+  st32(entry + K1, k1);
+  st32(entry + K2, k2);
+  st32(entry + K3, k3);
   return entry;
 }
 

@@ -15,6 +15,13 @@ export function csumHalves(word: i32): i32 { return (word & 0xffff) + (word >>> 
 /** csum_diff(from, to): what replacing one 32-bit value by another adds to a sum; folded, never 0 unless nothing was added. */
 export function csumDiff32(from: i32, to: i32): i32 { return csumFold(csumHalves(~from) + csumHalves(to)); }
 
+/** csum_diff of `length` bytes, an even number, below 64 KiB: what replacing those at `from` by those at `to` adds to a sum. */
+export function csumDiffBytes(from: i32, to: i32, length: i32): i32 {
+  let sum: i32 = 0;
+  for (let k: i32 = 0; k < length; k += 2) sum = csumFold(sum + (~ld16(from + k) & 0xffff) + ld16(to + k));
+  return sum;
+}
+
 /** csum_replace2 (include/net/checksum.h): 16-bit arithmetic, used for the IPv4 header's own fields. */
 export function csumReplace16(at: i32, from: i32, to: i32): void {
   let s: i32 = (~ld16(at) & 0xffff) + (~from & 0xffff);

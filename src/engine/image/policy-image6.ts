@@ -1,0 +1,52 @@
+import { E_GATEWAY, E_GATEWAY_NODE, E_POLICY, E_USE } from "../../kernel/layout.ts";
+import { E6_SIZE, E_EGRESS6, E_IFINDEX, PS6_SIZE, PS6_TABLE } from "../../kernel/layout6.ts";
+import type { PolicyEntry6 } from "../../control/tables.ts";
+import { putAddress6 } from "./address6.ts";
+import { type Arena, wireWord } from "./arena.ts";
+import { type PrefixValue6, writePrefixTable6 } from "./prefix-table6.ts";
+import { writeStaticHash6 } from "./static-hash6.ts";
+
+export interface PolicyEntryImage6 extends PolicyEntry6 {
+  /** Index of the counters for traffic that this value decides. */
+  readonly use: number;
+}
+
+/** Writes the IPv6 egress policy map; sources with the same destinations and values share one prefix table. */
+export function writePolicyTable6(arena: Arena, entries: readonly PolicyEntryImage6[]): number {
+  const records = new Map<string, number>();
+  const recordOf = (entry: PolicyEntryImage6): number => {
+    const key = `${entry.gatewayIp} ${entry.egressIp} ${entry.egressIfindex} ${entry.gatewayNode} ${entry.policy} ${entry.use}`;
+    let record = records.get(key);
+    if (record === undefined) {
+      record = arena.take(E6_SIZE);
+      arena.put32(record + E_GATEWAY, wireWord(entry.gatewayIp));
+      putAddress6(arena, record + E_EGRESS6, entry.egressIp);
+      arena.put32(record + E_IFINDEX, entry.egressIfindex);
+      arena.put32(record + E_GATEWAY_NODE, entry.gatewayNode);
+      arena.put32(record + E_POLICY, entry.policy);
+      arena.put32(record + E_USE, entry.use);
+      records.set(key, record);
+    }
+    return record;
+  };
+  const bySource = new Map<bigint, PrefixValue6[]>();
+  for (const entry of entries) {
+    const value = { prefix: entry.destination, value: recordOf(entry) };
+    const list = bySource.get(entry.source);
+    if (list === undefined) bySource.set(entry.source, [value]);
+    else list.push(value);
+  }
+  const shared = new Map<string, number>();
+  return writeStaticHash6(arena, PS6_SIZE, PS6_TABLE, [...bySource].map(([key, values]) => ({
+    key,
+    write: (at) => {
+      const content = values.map(({ prefix, value }) => `${prefix.address}/${prefix.bits}=${value}`).join(" ");
+      let table = shared.get(content);
+      if (table === undefined) {
+        table = writePrefixTable6(arena, values);
+        shared.set(content, table);
+      }
+      arena.put32(at + PS6_TABLE, table);
+    },
+  })));
+}

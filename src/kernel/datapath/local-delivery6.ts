@@ -1,0 +1,50 @@
+// Delivery of IPv6 to a pod on this node: hop limit and MACs, then the pod's ingress program (bpf/lib/local_delivery.h,
+// tail_ipv6_policy in bpf_lxc.c).
+import { ld32, st32 } from "../mem.ts";
+import {
+  EP_IFINDEX, EP_MAC, EP_NODE_MAC, N_FLAGS, NF_REPAIR, NOTE_DEFECT6_UNSPECIFIED, P_CT_STATUS, P_FRAME, P_NODE, P_NOTES, P_PORTS, P_RELATED, P_TO,
+  P_TO_IFINDEX, P_TO_NEXTHOP, TO_ENDPOINT, TUPLE_IN,
+} from "../layout.ts";
+import { CT_ESTABLISHED, CT_NEW, DROP_INVALID_TC_BUFFER, VERDICT_OK, VERDICT_REDIRECT } from "../verdict.ts";
+import { isZero6 } from "../wire/address6.ts";
+import { IP6_DST, IP6_SRC } from "../wire/ipv6.ts";
+import { nextHop6 } from "./answer6.ts";
+import { DIR_INGRESS } from "./conntrack.ts";
+import { ctCreate6, ctLookupBoth6 } from "./conntrack6.ts";
+import { storeMacs } from "./local-delivery.ts";
+import { swapPorts } from "./ports.ts";
+import { walkHeaders6 } from "./ports6.ts";
+
+/** The pod's program hands the conntrack tuple on through a scratch map and takes an all-zero source address in it for a
+ * lost entry: 0, or drop 184 where that is the packet's own unspecified address. */
+export function checkTupleBuffer(pkt: i32, ip: i32, status: i32): i32 {
+  const source: i32 = status === CT_NEW || status === CT_ESTABLISHED ? ip + IP6_DST : ip + IP6_SRC;
+  if (!isZero6(source) || (ld32(ld32(pkt + P_NODE) + N_FLAGS) & NF_REPAIR) !== 0) return 0;
+  st32(pkt + P_NOTES, ld32(pkt + P_NOTES) | NOTE_DEFECT6_UNSPECIFIED);
+  return DROP_INVALID_TC_BUFFER;
+}
+
+/** VERDICT_REDIRECT to the pod's device (or of a Time Exceeded back), or a drop (134, 135, 137, 142, 155, 156, 157, 175, 184). */
+export function localDelivery6(pkt: i32, ip: i32, endpoint: i32, sourceIdentity: i32, fromTunnel: boolean): i32 {
+  const expired: i32 = nextHop6(pkt, ip);
+  if (expired !== VERDICT_OK) return expired;
+  storeMacs(ld32(pkt + P_FRAME), endpoint + EP_NODE_MAC, endpoint + EP_MAC);
+
+  const cut: i32 = walkHeaders6(pkt);
+  if (cut < 0) return cut;
+  const status: i32 = ctLookupBoth6(pkt, ip, DIR_INGRESS);
+  if (status < 0) return status;
+  st32(pkt + P_CT_STATUS, status);
+  const lost: i32 = checkTupleBuffer(pkt, ip, status);
+  if (lost < 0) return lost;
+  if (status === CT_NEW) {
+    const error: i32 = ctCreate6(
+      pkt, TUPLE_IN | ld32(pkt + P_RELATED), ip + IP6_SRC, ip + IP6_DST, swapPorts(ld32(pkt + P_PORTS)), DIR_INGRESS, sourceIdentity, fromTunnel, true,
+    );
+    if (error < 0) return error;
+  }
+  st32(pkt + P_TO, TO_ENDPOINT);
+  st32(pkt + P_TO_IFINDEX, ld32(endpoint + EP_IFINDEX));
+  st32(pkt + P_TO_NEXTHOP, 0);
+  return VERDICT_REDIRECT;
+}

@@ -1,0 +1,112 @@
+// ICMPv6 errors about translated flows: the quoted packet is translated with the outer one (RFC 5508 section 4), with the
+// defects of Cilium 1.19 unless the node is told to repair them.
+import { ld16, ld32, ld8, st32 } from "../mem.ts";
+import {
+  N_FLAGS, NF_REPAIR, NOTE_DEFECT6_QUOTE_CSUM, NOTE_DEFECT6_QUOTED_REPLY, NOTE_DEFECT6_SHORT_QUOTE, P_CSUM_DIFF, P_FRAME, P_LEN, P_NAT, P_NODE, P_NOTES,
+  P_SHARD, P_WIRE_LEN, TUPLE_IN, TUPLE_OUT,
+} from "../layout.ts";
+import { P_INNER_WALK, S_NAT6, W_PROTO, X6_ADDR, X6_PORT } from "../layout6.ts";
+import { find6, peek6 } from "../table/dynamic6.ts";
+import { csumBytes, csumFold } from "../wire/checksum.ts";
+import { ICMP6_ECHO, ICMP6_ECHO_REPLY } from "../wire/icmp6.ts";
+import { PROTO_TCP } from "../wire/ipv4.ts";
+import { IP6_DST, IP6_HEADER, IP6_SRC, ipv6Walk, PROTO_ICMP6 } from "../wire/ipv6.ts";
+import { ICMP_ID, ICMP_TYPE, L4_DPORT, L4_SPORT, TCP_CSUM, within } from "../wire/l4.ts";
+import { DROP_CSUM_L4, DROP_INVALID, DROP_UNKNOWN_ICMP6_CODE, DROP_UNKNOWN_L4, NAT_NOT_NEEDED } from "../verdict.ts";
+import { isPortProtocol, keyWord } from "./ports.ts";
+import { rewriteHeaders6 } from "./snat-rewrite6.ts";
+
+function repairs(pkt: i32): boolean { return (ld32(ld32(pkt + P_NODE) + N_FLAGS) & NF_REPAIR) !== 0; }
+function note(pkt: i32, bit: i32): void { st32(pkt + P_NOTES, ld32(pkt + P_NOTES) | bit); }
+
+/** Sum over the quoted packet, as far as it is in memory. */
+function quoteSum(pkt: i32, innerAt: i32): i32 { return csumBytes(ld32(pkt + P_FRAME) + innerAt, ld32(pkt + P_LEN) - innerAt, 0); }
+
+/** Translates the quoted packet by a mapping. The outer checksum covers the quote: where the quote's own checksum does not
+ * balance what changed, 1.19 leaves the outer one wrong; repaired, P_CSUM_DIFF says what it must change by. */
+function rewriteQuote(pkt: i32, proto: i32, innerAt: i32, innerL4: i32, state: i32, addrAt: i32, oldPort: i32, portAt: i32): i32 {
+  st32(pkt + P_NAT, state);
+  const before: i32 = quoteSum(pkt, innerAt);
+  const cut: boolean = proto === PROTO_TCP && ld32(pkt + P_WIRE_LEN) < innerL4 + TCP_CSUM + 2;
+  const error: i32 = rewriteHeaders6(pkt, proto, innerAt, true, innerL4, state + X6_ADDR, addrAt, oldPort, ld32(state + X6_PORT), portAt);
+  if (cut && error === DROP_CSUM_L4 && !repairs(pkt)) note(pkt, NOTE_DEFECT6_SHORT_QUOTE);
+  if (error < 0 && !(cut && error === DROP_CSUM_L4 && repairs(pkt))) return error;
+  const change: i32 = csumFold((~before & 0xffff) + quoteSum(pkt, innerAt));
+  if (change === 0 || change === 0xffff) return 0;
+  if (repairs(pkt)) st32(pkt + P_CSUM_DIFF, change);
+  else note(pkt, NOTE_DEFECT6_QUOTE_CSUM);
+  return 0;
+}
+
+/** snat_v6_nat_handle_icmp_error: an error that a pod (or the node) sends about a translated flow; the quoted packet came
+ * from outside, so its destination gets the mapping's address. 0 with P_NAT and P_CSUM_DIFF, NAT_NOT_NEEDED, or a drop. */
+export function natIcmp6ErrorOut(pkt: i32, innerAt: i32): i32 {
+  st32(pkt + P_CSUM_DIFF, 0);
+  if (!within(pkt, innerAt, IP6_HEADER)) return DROP_INVALID;
+  const frame: i32 = ld32(pkt + P_FRAME), inner: i32 = frame + innerAt;
+  const length: i32 = ipv6Walk(pkt, innerAt, pkt + P_INNER_WALK);
+  if (length < 0) return length;
+  const proto: i32 = ld32(pkt + P_INNER_WALK + W_PROTO), innerL4: i32 = innerAt + length;
+  let ports: i32 = 0;
+  let portAt: i32 = L4_DPORT;
+  if (isPortProtocol(pkt, proto)) {
+    if (!within(pkt, innerL4, 4)) return DROP_INVALID;
+    ports = ld32(frame + innerL4);
+  } else if (proto === PROTO_ICMP6) {
+    if (!within(pkt, innerL4, 1)) return DROP_INVALID;
+    const type: i32 = ld8(frame + innerL4 + ICMP_TYPE);
+    if (type === ICMP6_ECHO) return NAT_NOT_NEEDED;
+    if (type !== ICMP6_ECHO_REPLY) return DROP_UNKNOWN_ICMP6_CODE;
+    if (!within(pkt, innerL4 + ICMP_ID, 2)) return DROP_INVALID;
+    portAt = ICMP_ID;
+    ports = ld16(frame + innerL4 + ICMP_ID) << 16;
+  } else return DROP_UNKNOWN_L4;
+  const state: i32 = find6(ld32(pkt + P_SHARD) + S_NAT6, keyWord(pkt, proto, TUPLE_OUT), inner + IP6_SRC, inner + IP6_DST, ports);
+  if (state === 0) return NAT_NOT_NEEDED;
+  return rewriteQuote(pkt, proto, innerAt, innerL4, state, IP6_DST, ports >>> 16, portAt);
+}
+
+/** snat_v6_rev_nat_handle_icmp_pkt_toobig: an error from outside about a packet that left translated; the quoted source gets
+ * the pod's address back. 0 with P_NAT and P_CSUM_DIFF, NAT_NOT_NEEDED, or a drop. */
+export function natIcmp6ErrorIn(pkt: i32, innerAt: i32): i32 {
+  st32(pkt + P_CSUM_DIFF, 0);
+  if (!within(pkt, innerAt, IP6_HEADER)) return DROP_INVALID;
+  const frame: i32 = ld32(pkt + P_FRAME), inner: i32 = frame + innerAt;
+  const length: i32 = ipv6Walk(pkt, innerAt, pkt + P_INNER_WALK);
+  if (length < 0) return length;
+  const proto: i32 = ld32(pkt + P_INNER_WALK + W_PROTO), innerL4: i32 = innerAt + length;
+  let ports: i32 = 0;
+  let portAt: i32 = L4_SPORT;
+  if (isPortProtocol(pkt, proto)) {
+    if (!within(pkt, innerL4, 4)) return DROP_INVALID;
+    ports = ld32(frame + innerL4);
+  } else if (proto === PROTO_ICMP6) {
+    if (!within(pkt, innerL4, 1)) return DROP_INVALID;
+    const type: i32 = ld8(frame + innerL4 + ICMP_TYPE);
+    if (type !== ICMP6_ECHO) {
+      if (repairs(pkt)) return NAT_NOT_NEEDED;
+      if (type === ICMP6_ECHO_REPLY) note(pkt, NOTE_DEFECT6_QUOTED_REPLY);
+      return DROP_INVALID;
+    }
+    if (!within(pkt, innerL4 + ICMP_ID, 2)) return DROP_INVALID;
+    portAt = ICMP_ID;
+    ports = ld16(frame + innerL4 + ICMP_ID);
+  } else return NAT_NOT_NEEDED;
+  const state: i32 = find6(ld32(pkt + P_SHARD) + S_NAT6, keyWord(pkt, proto, TUPLE_IN), inner + IP6_SRC, inner + IP6_DST, ports);
+  if (state === 0) return NAT_NOT_NEEDED;
+  return rewriteQuote(pkt, proto, innerAt, innerL4, state, IP6_SRC, ports & 0xffff, portAt);
+}
+
+/** Is an error from outside about a packet that left translated? Changes nothing. */
+export function quotesTranslated6(pkt: i32, innerAt: i32): boolean {
+  if (!within(pkt, innerAt, IP6_HEADER)) return false;
+  const length: i32 = ipv6Walk(pkt, innerAt, pkt + P_INNER_WALK);
+  if (length < 0) return false;
+  const frame: i32 = ld32(pkt + P_FRAME), proto: i32 = ld32(pkt + P_INNER_WALK + W_PROTO), innerL4: i32 = innerAt + length;
+  const echo: boolean = proto === PROTO_ICMP6;
+  if (!within(pkt, innerL4, echo ? ICMP_ID + 2 : 4)) return false;
+  if (!echo && !isPortProtocol(pkt, proto)) return false;
+  if (echo && ld8(frame + innerL4 + ICMP_TYPE) !== ICMP6_ECHO) return false;
+  const ports: i32 = echo ? ld16(frame + innerL4 + ICMP_ID) : ld32(frame + innerL4);
+  return peek6(ld32(pkt + P_SHARD) + S_NAT6, keyWord(pkt, proto, TUPLE_IN), frame + innerAt + IP6_SRC, frame + innerAt + IP6_DST, ports) !== 0;
+}
