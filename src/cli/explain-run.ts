@@ -19,9 +19,9 @@ export interface ExplainOptions {
 
 /** Throws InputError for what the model or the request lacks. */
 export async function runExplain(options: ExplainOptions): Promise<{ explanation: Explanation; text: string }> {
-  const { tables } = compileTables(await loadCluster(options.cluster), { semantics: options.semantics });
+  const control = compileTables(await loadCluster(options.cluster), { semantics: options.semantics }), { tables } = control;
   const request = readPacketRequest(options.from, options.to, tables);
   const run = new SingleRun(tables, options.semantics, SEED, (memory) => kernelOn(memory, existsSync(wasmFile) ? "wasm" : "ts"));
-  const explanation = explain(tables, request, run);
+  const explanation = explain(control, request, run);
   return { explanation, text: explainText(explanation) };
 }

@@ -2,6 +2,9 @@
 // package (which the agent uses) does not are refused here first.
 import { IPv4, IPv6, IPv4Prefix, IPv6Prefix as Ipv6Bits } from "ip-num";
 import { isIPv6 } from "node:net";
+import { formatIpv4 } from "./address-text.ts";
+
+export { formatIpv4 } from "./address-text.ts";
 
 /** IPv4 as an unsigned 32-bit number, IPv6 as a 128-bit bigint, both in host order. */
 export type IpAddress =
@@ -90,10 +93,6 @@ export function maskIpv4(prefix: { readonly address: number; readonly bits: numb
 
 export function prefixContains(prefix: { readonly address: number; readonly bits: number }, address: number): boolean {
   return ((prefix.address ^ address) & ipv4Mask(prefix.bits)) === 0;
-}
-
-export function formatIpv4(value: number): string {
-  return `${value >>> 24}.${(value >>> 16) & 255}.${(value >>> 8) & 255}.${value & 255}`;
 }
 
 export function formatIpv4Prefix(prefix: { readonly address: number; readonly bits: number }): string {

@@ -31,6 +31,9 @@ export interface CompiledControl {
   readonly findings: readonly Finding[];
   /** In no order that means anything. */
   readonly conflicts: readonly Conflict[];
+  /** What selectors were compared with: endpoints with their labels, and the policies in force. */
+  readonly endpoints: readonly ClusterEndpoint[];
+  readonly policiesInForce: readonly AcceptedPolicy[];
   readonly overflows: readonly MapOverflow[];
   readonly assumptions: readonly Assumption[];
   readonly ignored: readonly IgnoredKind[];
@@ -78,6 +81,8 @@ export function compileTables(cluster: Cluster, options: CompileOptions): Compil
     tables: { config, nodes: built.map(({ table }) => table), policies, policyEntries, policyEntries6, ...ipcaches },
     findings: findings.sort(byPlaceAndRule),
     conflicts,
+    endpoints,
+    policiesInForce: accepted,
     overflows,
     assumptions: assumptions.list(),
     ignored: cluster.ignored,

@@ -1,7 +1,6 @@
-/** Dotted quad of an unsigned 32-bit address in host order (10.0.0.1 = 0x0a000001). */
-export function formatIpv4(address: number): string {
-  return `${(address >>> 24) & 255}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`;
-}
+import { formatIpv4 } from "../cluster/address-text.ts";
+
+export { formatIpv4 } from "../cluster/address-text.ts";
 
 /** 0 is "no address" in every table of ours. */
 export function formatIpv4OrNull(address: number): string | null {

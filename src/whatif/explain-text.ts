@@ -10,7 +10,7 @@ export function explainText(explanation: Explanation): string {
   if (answer !== null) lines.push("", "  the answer", ...pathLines(answer, width));
   lines.push("", `  ${verdictLine(explanation)}`);
   const failed = explanation.conditions.filter(({ holds }) => !holds);
-  for (const condition of failed) lines.push(`    ${condition.condition}: ${condition.detail}`, `      ${condition.change}`);
+  for (const condition of failed) lines.push(`    ${condition.condition}: ${condition.detail}`, ...condition.change.split("\n").map((line) => `      ${line}`));
   if (explanation.alsoMatched.length > 0) lines.push("", ...explanation.alsoMatched.map((entry) => `  also matched, shorter: ${entry}`));
   return `${lines.join("\n")}\n`;
 }

@@ -1,11 +1,12 @@
 // `egwsim explain`: one synthetic packet and its answer through the kernel, hop by hop, and why it went that way.
+import { formatIpv4Prefix } from "../cluster/cidr.ts";
 import type { DatapathTables } from "../control/tables.ts";
 import { clusterAddresses } from "../engine/image/cluster-image.ts";
 import { ENTRY_NETDEV, ENTRY_POD } from "../kernel/pipeline/layout-batch.ts";
 import { OUT_DELIVERED, OUT_DROPPED, OUT_FORWARDED } from "../kernel/layout-flow.ts";
 import { dropReason } from "../observe/drop-reasons.ts";
 import { formatIpv4, formatProtocol } from "../observe/ip-text.ts";
-import { type Condition, formatPrefix, gatewayConditions, ipcacheEntry, matchingEntries, policyText } from "./conditions.ts";
+import { type Condition, type ExplainedControl, gatewayConditions, ipcacheEntry, matchingEntries, policyText } from "./conditions.ts";
 import { ICMP, type PacketRequest } from "./packet-request.ts";
 import { probeFrame, type ProbeTuple, readTuple } from "./probe-frame.ts";
 import type { HookStep, SingleResult, SingleRun } from "./single-run.ts";
@@ -49,7 +50,8 @@ const TO_TUNNEL = 1, TO_NEIGH = 2, TO_ENDPOINT = 3;
 const CT_TEXT = ["new connection", "established connection", "reply of a connection from outside", "related to a known connection"] as const;
 const PATH_OUTCOMES: ReadonlyMap<number, PathOutcome> = new Map([[OUT_FORWARDED, "forwarded"], [OUT_DELIVERED, "delivered"], [OUT_DROPPED, "dropped"]]);
 
-export function explain(tables: DatapathTables, request: PacketRequest, run: SingleRun): Explanation {
+export function explain(control: ExplainedControl, request: PacketRequest, run: SingleRun): Explanation {
+  const { tables } = control;
   const tuple: ProbeTuple = {
     protocol: request.protocol, source: request.pod.address, sourcePort: request.sourcePort, destination: request.destination, destinationPort: request.destinationPort,
   };
@@ -66,8 +68,8 @@ export function explain(tables: DatapathTables, request: PacketRequest, run: Sin
     answer: left === null || path.outcome !== "forwarded" ? null : explainAnswer(tables, request, run, left),
     throughGateway, gateway: throughGateway ? (tables.nodes[translated.node]?.name ?? null) : null,
     policy: decider === undefined ? null : (tables.policies[decider.policy]?.name ?? null),
-    conditions: gatewayConditions(tables, request),
-    alsoMatched: hidden.map((entry) => `${formatPrefix(entry.destination)} of ${policyText(tables, entry.policy)}`),
+    conditions: gatewayConditions(control, request),
+    alsoMatched: hidden.map((entry) => `${formatIpv4Prefix(entry.destination)} of ${policyText(tables, entry.policy)}`),
   };
 }
 
@@ -112,11 +114,11 @@ function factsOf(tables: DatapathTables, request: PacketRequest, step: HookStep,
   if (step.hook === "from-container" && step.verdict >= 0) {
     const remote = ipcacheEntry(tables, step.node, before.destination);
     facts.push(CT_TEXT[step.conntrack] ?? "new connection");
-    facts.push(remote === null ? "destination is in no ipcache entry: world" : `destination identity ${remote.identity} (ipcache ${formatPrefix(remote.prefix)})`);
+    facts.push(remote === null ? "destination is in no ipcache entry: world" : `destination identity ${remote.identity} (ipcache ${formatIpv4Prefix(remote.prefix)})`);
   }
   if (step.policy >= 0) {
     const entry = matchingEntries(tables, request.pod.address, request.destination).find((each) => each.policy === step.policy);
-    facts.push(entry === undefined ? `policy ${policyText(tables, step.policy)}` : `egress entry ${formatIpv4(entry.source)} -> ${formatPrefix(entry.destination)}   ${policyText(tables, step.policy)}`);
+    facts.push(entry === undefined ? `policy ${policyText(tables, step.policy)}` : `egress entry ${formatIpv4(entry.source)} -> ${formatIpv4Prefix(entry.destination)}   ${policyText(tables, step.policy)}`);
   }
   if (step.nat !== null && (before.source !== after.source || before.sourcePort !== after.sourcePort))
     facts.push(`SNAT ${endText(before.source, before.sourcePort, before.protocol)} -> ${endText(after.source, after.sourcePort, after.protocol)} (${before.sourcePort === after.sourcePort ? "port kept" : "port drawn"})`);

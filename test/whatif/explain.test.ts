@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { loadCluster } from "../../src/cluster/load.ts";
-import { compileTables } from "../../src/control/compile.ts";
+import { compileTables, type CompiledControl } from "../../src/control/compile.ts";
 import type { DatapathTables } from "../../src/control/tables.ts";
 import { kernelOn } from "../../src/engine/kernel-instance.ts";
 import { explainText } from "../../src/whatif/explain-text.ts";
@@ -10,14 +10,16 @@ import { readPacketRequest } from "../../src/whatif/packet-request.ts";
 import { SingleRun } from "../../src/whatif/single-run.ts";
 
 const bundled = join(import.meta.dirname, "../../fixtures/cluster");
+let control: CompiledControl;
 let tables: DatapathTables;
 
 beforeAll(async () => {
-  tables = compileTables(await loadCluster([bundled]), { semantics: "cilium-1.19" }).tables;
+  control = compileTables(await loadCluster([bundled]), { semantics: "cilium-1.19" });
+  tables = control.tables;
 });
 
 function explained(from: string, to: string): Explanation {
-  return explain(tables, readPacketRequest(from, to, tables), new SingleRun(tables, "cilium-1.19", 1, (memory) => kernelOn(memory, "ts")));
+  return explain(control, readPacketRequest(from, to, tables), new SingleRun(tables, "cilium-1.19", 1, (memory) => kernelOn(memory, "ts")));
 }
 
 const failing = (explanation: Explanation): string[] => explanation.conditions.filter(({ holds }) => !holds).map(({ condition }) => condition);
@@ -43,6 +45,12 @@ test("a pod that no policy selects leaves with its node's address, and the faili
   const explanation = explained("monitoring/prober-6f7c9b8d5c-2zj4n", "203.0.113.10:80");
   expect(explanation).toMatchObject({ throughGateway: false, outside: { source: "192.168.60.12" }, answer: { outcome: "delivered" } });
   expect(failing(explanation)).toEqual(["policy-selects-pod"]);
+});
+
+test("for each policy that does not select the pod, the requirements that fail are told with what the pod has", () => {
+  const change = explained("monitoring/prober-6f7c9b8d5c-2zj4n", "203.0.113.10:80").conditions.find(({ condition }) => condition === "policy-selects-pod")?.change ?? "";
+  expect(change).toContain("payment-egress wants app=payment-processor, the pod has app=prober");
+  expect(change).toContain("production-egress wants io.kubernetes.pod.namespace=production, the pod has io.kubernetes.pod.namespace=monitoring");
 });
 
 test("every condition that fails is named, not only the first", () => {
