@@ -102,7 +102,7 @@ export function readReplaySettings(captures: readonly string[], raw: RawSettings
     format: choice("format", ["text", "json"]) ?? "text",
     quiet: isOn("quiet"),
     noColor: isOn("no-color"),
-    workers: wholeNumber("workers", 1, MAX_WORKERS, 2) ?? Math.max(1, Math.min(cpus, 4)),
+    workers: wholeNumber("workers", 1, MAX_WORKERS, 2) ?? Math.max(1, Math.min(cpus - 1, 4)),
     exactWorkers: raw.has("workers"),
     kernel: choice("kernel", ["ts", "wasm"]),
     seed: wholeNumber("seed", 0, 0xffffffff, DEFAULT_SEED) ?? DEFAULT_SEED,

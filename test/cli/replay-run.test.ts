@@ -33,7 +33,7 @@ test("without --out nothing is written and the flows are counted all the same", 
   expect(readdirSync(cwd)).toEqual([]);
   const report = reportSchema.parse(JSON.parse(terminal.said.out));
   expect([report.files, report.options.write, report.flows.listed]).toEqual([[], [], 1]);
-  expect(machinery.asked[0]).toMatchObject({ outDir: null, kernel: "wasm", workers: 2, captures: [{ path: "quiet.pcap", point: "pod" }] });
+  expect(machinery.asked[0]).toMatchObject({ outDir: null, kernel: "wasm", workers: 1, captures: [{ path: "quiet.pcap", point: "pod" }] });
 });
 
 test("a folder that is not empty is refused before any work, and --force replaces only our own files", async () => {
