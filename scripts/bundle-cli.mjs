@@ -1,5 +1,7 @@
 // The command line as few files instead of hundreds of modules, for a quick start: loading modules was half of a short run
 // (235 of 460 ms for a replay of 787 packets, 150 when bundled). The built modules stay beside it; both run the same code.
+// Without white space, and with zod as a namespace so that its locales fall away: 1.0 instead of 1.9 MB, 1000 packets in 415 instead
+// of 452 ms (medians of 21 interleaved runs). Names stay, for stack traces.
 import { build } from "esbuild";
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,7 +15,7 @@ export async function bundleCli() {
   rmSync(join("dist", "bin"), { recursive: true, force: true });
   const { metafile } = await build({
     entryPoints: { main: "dist/cli/main.js", worker: "dist/engine/worker.js" }, outdir: "dist/bin", bundle: true, splitting: true, format: "esm",
-    platform: "node", target: "node20", external: ["piscina"], banner: { js: REQUIRE }, legalComments: "none", metafile: true, logLevel: "error",
+    platform: "node", target: "node20", external: ["piscina"], banner: { js: REQUIRE }, legalComments: "none", minifyWhitespace: true, metafile: true, logLevel: "error",
   });
   chmodSync(join("dist", "bin", "main.js"), 0o755);
   const packages = new Set(Object.keys(metafile.inputs).flatMap((path) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? []));

@@ -1,5 +1,5 @@
 // Schemas of single fields, shared by the kinds. A transform's message completes the sentence "<value> is …".
-import { z } from "zod";
+import * as z from "zod";
 import { type IpAddress, type IpPrefix, parseAddress, parseCidr, parseIpv4 } from "./cidr.ts";
 import type { Labels, Requirement, Selector } from "./selector.ts";
 

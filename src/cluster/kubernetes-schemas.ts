@@ -1,5 +1,5 @@
 // Kubernetes' and Cilium's own objects, as an API server prints them: only the fields that are read are checked.
-import { z } from "zod";
+import * as z from "zod";
 import type { IpAddress } from "./cidr.ts";
 import { address, addressOrNull, cidr, labels, objectName } from "./field-schemas.ts";
 import type { CiliumEndpoint, CiliumIdentity, Namespace, NodeAddress, NodeObject, Pod } from "./model.ts";

@@ -1,5 +1,5 @@
 // NodeNetwork, this project's own kind: a node's devices with their addresses in order, its routes and rules.
-import { z } from "zod";
+import * as z from "zod";
 import type { IpPrefix } from "./cidr.ts";
 import { address, cidr, objectName } from "./field-schemas.ts";
 import type { NodeNetwork } from "./model.ts";

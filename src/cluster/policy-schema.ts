@@ -1,6 +1,6 @@
 // CiliumEgressGatewayPolicy as the CRD of 1.19 admits it (crds/v2/ciliumegressgatewaypolicies.yaml): strict, as kubectl's
 // field validation is. What the agent then makes of an admitted object is decided in src/control.
-import { z } from "zod";
+import * as z from "zod";
 import { cidr, ipv4, labelSelector, objectName } from "./field-schemas.ts";
 import type { EgressGatewayPolicy, GatewayItem } from "./model.ts";
 import type { Origin } from "./origin.ts";

@@ -1,6 +1,6 @@
 // How Cilium is configured: the ConfigMap cilium-config, Helm values and ip-masq-agent's ConfigMap, all brought to the
 // agent's own option names.
-import { z } from "zod";
+import * as z from "zod";
 import { cidr } from "./field-schemas.ts";
 import type { Finding } from "./finding.ts";
 import type { MasqueradeAgentConfig, Setting, SettingsSource } from "./model.ts";

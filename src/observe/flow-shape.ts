@@ -1,5 +1,5 @@
 // The documented shape of a line of flows.jsonl. Only tests load zod through this file: the program takes the types.
-import { z } from "zod";
+import * as z from "zod";
 
 const count = z.int().nonnegative();
 const port = count.max(65535);

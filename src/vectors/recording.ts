@@ -1,6 +1,6 @@
 // One line of a recordings file: what was put into the real programs and what came out. The fields are described in
 // fixtures/vectors/README.md; fields that nothing here compares are left out of the schema and ignored.
-import { z } from "zod";
+import * as z from "zod";
 
 const byte16 = z.number().int().min(0).max(0xffff);
 const word = z.number().int().min(0).max(0xffffffff);
