@@ -2,8 +2,8 @@
 // advertisements. The frame becomes the answer and goes back to where it came from.
 import { copy, fill, ld16be, ld32, ld8, st16be, st32, st8 } from "../mem.ts";
 import {
-  D_MAC, EP_FLAGS, EPF_HOST, N_FLAGS, N_TUNNEL_IFINDEX, N_TUNNEL_MAC, NF_REPAIR, NF_SCTP, NOTE_ANSWERED, NOTE_DEFECT6_TIME_EXCEEDED_LOST, P_FRAME,
-  P_IFINDEX, P_LEN, P_NODE, P_NOTES, P_TUNNEL_REMOTE, P_WIRE_LEN,
+  D_MAC, EP_FLAGS, EPF_HOST, N_FLAGS, N_TUNNEL_IFINDEX, N_TUNNEL_MAC, NF_SCTP, NOTE_ANSWERED, NOTE_DEFECT6_TIME_EXCEEDED_LOST, P_FRAME,
+  P_IFINDEX, P_LEN, P_NODE, P_TUNNEL_REMOTE, P_WIRE_LEN,
 } from "../layout.ts";
 import { N_LOOPBACK6, N_ROUTER6, P_KEPT6, P_SELF_IFINDEX, P_SELF_MAC, P_SPARE, SPARE_BYTES } from "../layout6.ts";
 import {
@@ -24,6 +24,7 @@ import { deviceFind } from "./lookups.ts";
 import { endpointFind6 } from "./lookups6.ts";
 import { redirectTunnel } from "./redirect.ts";
 import { redirectSelf } from "./redirect6.ts";
+import { note, repairs } from "./note.ts";
 
 const L4: i32 = ETH_LEN + IP6_HEADER;
 /** What a Time Exceeded quotes of the upper layer. */
@@ -72,7 +73,7 @@ function sendReply(pkt: i32): i32 {
   copyAddress6(ip + IP6_DST, ip + IP6_SRC);
   copyAddress6(ip + IP6_SRC, pkt + P_KEPT6);
   storeMacs(frame, ld32(pkt + P_SELF_MAC), frame + ETH_SRC);
-  st32(pkt + P_NOTES, ld32(pkt + P_NOTES) | NOTE_ANSWERED);
+  note(pkt, NOTE_ANSWERED);
   return redirectSelf(pkt);
 }
 
@@ -118,8 +119,8 @@ function timeExceeded(pkt: i32, at: i32): i32 {
   copyAddress6(pkt + P_KEPT6, node + N_ROUTER6);
   const verdict: i32 = sendReply(pkt);
   if (ld32(pkt + P_SELF_IFINDEX) !== ld32(node + N_TUNNEL_IFINDEX)) return verdict;
-  if ((ld32(node + N_FLAGS) & NF_REPAIR) !== 0) return redirectTunnel(pkt, ld32(pkt + P_TUNNEL_REMOTE), ID_HOST);
-  st32(pkt + P_NOTES, ld32(pkt + P_NOTES) | NOTE_DEFECT6_TIME_EXCEEDED_LOST);
+  if (repairs(pkt)) return redirectTunnel(pkt, ld32(pkt + P_TUNNEL_REMOTE), ID_HOST);
+  note(pkt, NOTE_DEFECT6_TIME_EXCEEDED_LOST);
   return verdict;
 }
 

@@ -1,11 +1,12 @@
 // ARP from a pod (bpf/lib/arp.h, tail_handle_arp in bpf_lxc.c): its program answers for every address but the pod's own.
 // Node hooks let ARP pass.
 import { copy, ld16, ld16be, ld32, st16be, st32 } from "../mem.ts";
-import { EP_ADDRESS, NOTE_ANSWERED, P_ENDPOINT, P_FRAME, P_LEN, P_NOTES } from "../layout.ts";
+import { EP_ADDRESS, NOTE_ANSWERED, P_ENDPOINT, P_FRAME, P_LEN } from "../layout.ts";
 import { P_SELF_MAC } from "../layout6.ts";
 import { VERDICT_OK } from "../verdict.ts";
 import { storeMacs } from "./local-delivery.ts";
 import { redirectSelf } from "./redirect6.ts";
+import { note } from "./note.ts";
 
 /** Offsets from the start of the frame (RFC 826, Ethernet and IPv4). */
 const ARP_HARDWARE: i32 = 14;
@@ -34,6 +35,6 @@ export function answerArp(pkt: i32): i32 {
   st32(frame + ARP_SENDER, target);
   copy(frame + ARP_TARGET_MAC, frame, 6);
   st32(frame + ARP_TARGET, sender);
-  st32(pkt + P_NOTES, ld32(pkt + P_NOTES) | NOTE_ANSWERED);
+  note(pkt, NOTE_ANSWERED);
   return redirectSelf(pkt);
 }

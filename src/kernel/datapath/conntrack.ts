@@ -5,12 +5,12 @@ import {
   CF_TX_CLOSING, N_FLAGS, N_LIFE_ANY, N_LIFE_FIN, N_LIFE_SYN, N_LIFE_TCP, NF_ACCOUNTING, P_CT_ENTRY, P_NODE, P_NOW, P_PORTS, P_RELATED, P_SHARD,
   P_WIRE_LEN, S_CT, TUPLE_IN, TUPLE_OUT, TUPLE_RELATED,
 } from "../layout.ts";
-import { find, insert, isFull, oldest, remove } from "../table/dynamic.ts";
-import { T_EVICTED } from "../layout.ts";
+import { find, insert, isFull, oldest } from "../table/dynamic.ts";
 import { CT_ESTABLISHED, CT_NEW, CT_RELATED, CT_REPLY, DROP_CT_CREATE_FAILED, DROP_CT_INVALID_HDR } from "../verdict.ts";
 import { hasL4Header, IP_DST, IP_PROTO, IP_SRC, PROTO_ICMP, PROTO_TCP } from "../wire/ipv4.ts";
 import { TCP_ACK, TCP_FIN, TCP_FLAGS, TCP_RST, TCP_SYN, tcpFlags, within } from "../wire/l4.ts";
 import { ctExtractPorts, keyWord, swapPorts } from "./ports.ts";
+import { evict } from "../table/evict.ts";
 
 export const DIR_EGRESS: i32 = 0;
 export const DIR_INGRESS: i32 = 1;
@@ -54,15 +54,19 @@ function lookupOne(pkt: i32, k0: i32, daddr: i32, saddr: i32, ports: i32, dir: i
   return entry === 0 ? CT_NEW : seen(pkt, entry, dir, isTcp, flags);
 }
 
+/** Adds the packet to an entry's counters, which a new entry has at 0, where the node keeps them. */
+export function countPacket(pkt: i32, entry: i32): void {
+  if ((ld32(ld32(pkt + P_NODE) + N_FLAGS) & NF_ACCOUNTING) === 0) return;
+  stf64(entry + C_PACKETS, ldf64(entry + C_PACKETS) + 1.0);
+  stf64(entry + C_BYTES, ldf64(entry + C_BYTES) + ld32(pkt + P_WIRE_LEN));
+}
+
 /** What a packet that matched an entry does to it: lifetime, counters, closing. CT_ESTABLISHED, or CT_NEW when it opens a
  * closed connection anew. */
 export function seen(pkt: i32, entry: i32, dir: i32, isTcp: boolean, flags: i32): i32 {
   let bits: i32 = ld16(entry + C_FLAGS);
   if ((bits & (CF_RX_CLOSING | CF_TX_CLOSING)) !== (CF_RX_CLOSING | CF_TX_CLOSING)) updateTimeout(pkt, entry, isTcp, dir, flags);
-  if ((ld32(ld32(pkt + P_NODE) + N_FLAGS) & NF_ACCOUNTING) !== 0) {
-    stf64(entry + C_PACKETS, ldf64(entry + C_PACKETS) + 1.0);
-    stf64(entry + C_BYTES, ldf64(entry + C_BYTES) + ld32(pkt + P_WIRE_LEN));
-  }
+  countPacket(pkt, entry);
   if ((flags & (TCP_FIN | TCP_RST)) !== 0) {
     bits = ld16(entry + C_FLAGS);
     // ct_entry_seen_both_syns compares the remembered byte with a 32-bit constant whose bit lies outside it: it is never
@@ -129,10 +133,7 @@ function entryFor(table: i32, k0: i32, daddr: i32, saddr: i32, ports: i32): i32 
     fill(old + PAYLOAD, 0, C_STRIDE - PAYLOAD);
     return old;
   }
-  if (isFull(table)) {
-    remove(table, oldest(table));
-    st32(table + T_EVICTED, ld32(table + T_EVICTED) + 1);
-  }
+  if (isFull(table)) evict(table, oldest(table), 0);
   return insert(table, k0, daddr, saddr, ports);
 }
 
@@ -151,10 +152,7 @@ export function ctCreate(
   const entry: i32 = entryFor(table, keyWord(pkt, proto, tupleFlags), daddr, saddr, ports);
   if (entry === 0) return DROP_CT_CREATE_FAILED;
   fillEntry(pkt, entry, isTcp, dir, identity, fromTunnel);
-  if ((ld32(ld32(pkt + P_NODE) + N_FLAGS) & NF_ACCOUNTING) !== 0) {
-    stf64(entry + C_PACKETS, 1.0);
-    stf64(entry + C_BYTES, 0.0 + ld32(pkt + P_WIRE_LEN));
-  }
+  countPacket(pkt, entry);
   return 0;
 }
 

@@ -1,19 +1,18 @@
 // Connection tracking of IPv6 (bpf/lib/conntrack.h): keys of 16-byte addresses; what an entry goes through is
 // conntrack.ts's. All take what ipv6Walk left in P_WALK.
-import { fill, ld32, st32, stf64 } from "../mem.ts";
-import {
-  C_BYTES, C_PACKETS, N_FLAGS, NF_ACCOUNTING, P_CT_ENTRY, P_NODE, P_PORTS, P_RELATED, P_SHARD, P_WIRE_LEN, T_EVICTED, TUPLE_IN, TUPLE_OUT, TUPLE_RELATED,
-} from "../layout.ts";
+import { fill, ld32, st32 } from "../mem.ts";
+import { P_CT_ENTRY, P_PORTS, P_RELATED, P_SHARD, TUPLE_IN, TUPLE_OUT, TUPLE_RELATED } from "../layout.ts";
 import { C6_TAIL, P_L4, S_CT6 } from "../layout6.ts";
-import { isFull, oldest, remove } from "../table/dynamic.ts";
+import { isFull, oldest } from "../table/dynamic.ts";
 import { find6, insert6 } from "../table/dynamic6.ts";
 import { CT_NEW, CT_RELATED, CT_REPLY, DROP_CT_CREATE_FAILED, DROP_CT_INVALID_HDR } from "../verdict.ts";
 import { PROTO_TCP } from "../wire/ipv4.ts";
 import { IP6_DST, IP6_SRC, PROTO_ICMP6 } from "../wire/ipv6.ts";
 import { TCP_FLAGS, tcpFlags, within } from "../wire/l4.ts";
-import { DIR_EGRESS, fillEntry, PAYLOAD, seen } from "./conntrack.ts";
+import { DIR_EGRESS, fillEntry, PAYLOAD, seen, countPacket } from "./conntrack.ts";
 import { keyWord, swapPorts } from "./ports.ts";
 import { ctExtractPorts6, hasL4Header6, proto6 } from "./ports6.ts";
+import { evict } from "../table/evict.ts";
 
 /** TCP flags for a look-up: the header's low byte, 0 without an L4 header here; -1 when the header is cut (drop 135). */
 function flagsFor6(pkt: i32): i32 {
@@ -65,10 +64,7 @@ function entryFor6(table: i32, k0: i32, daddr: i32, saddr: i32, ports: i32): i32
     fill(old + PAYLOAD, 0, C6_TAIL - PAYLOAD);
     return old;
   }
-  if (isFull(table)) {
-    remove(table, oldest(table));
-    st32(table + T_EVICTED, ld32(table + T_EVICTED) + 1);
-  }
+  if (isFull(table)) evict(table, oldest(table), 0);
   return insert6(table, k0, daddr, saddr, ports);
 }
 
@@ -87,9 +83,6 @@ export function ctCreate6(
   const entry: i32 = entryFor6(table, keyWord(pkt, proto, tupleFlags), daddr, saddr, ports);
   if (entry === 0) return DROP_CT_CREATE_FAILED;
   fillEntry(pkt, entry, isTcp, dir, identity, fromTunnel);
-  if ((ld32(ld32(pkt + P_NODE) + N_FLAGS) & NF_ACCOUNTING) !== 0) {
-    stf64(entry + C_PACKETS, 1.0);
-    stf64(entry + C_BYTES, 0.0 + ld32(pkt + P_WIRE_LEN));
-  }
+  countPacket(pkt, entry);
   return 0;
 }

@@ -11,6 +11,19 @@ import { egressIpOf, egressPolicyFind, endpointFind, FIB_OK, fibFind, identityIn
 import { ctExtractPorts } from "./ports.ts";
 import { redirectNeigh, redirectTunnel } from "./redirect.ts";
 
+/** What a policy's value (0: no policy) does to a request: VERDICT_OK where it goes its ordinary way, VERDICT_REDIRECT into
+ * the tunnel to the gateway, or drop 194. Gateways are IPv4 tunnel endpoints for both families. */
+export function toGateway(pkt: i32, record: i32, sourceIdentity: i32): i32 {
+  if (record === 0) return VERDICT_OK;
+  const gateway: i32 = ld32(record + E_GATEWAY);
+  if (gateway === GATEWAY_NONE) return DROP_NO_EGRESS_GATEWAY;
+  if (gateway === GATEWAY_EXCLUDED) return VERDICT_OK;
+  const local: i32 = endpointFind(pkt, gateway);
+  if (local !== 0 && (ld32(local + EP_FLAGS) & EPF_HOST) !== 0) return VERDICT_OK;
+  st32(pkt + P_IDENTITY, sourceIdentity);
+  return redirectTunnel(pkt, gateway, sourceIdentity);
+}
+
 /** egress_gw_handle_request, on the source node's device: VERDICT_OK when the packet goes its ordinary way (also when this
  * node is the gateway), VERDICT_REDIRECT into the tunnel to the gateway, drop 194 without one, or a parse drop. */
 export function egressGatewayRequest(pkt: i32, identity: i32): i32 {
@@ -27,14 +40,7 @@ export function egressGatewayRequest(pkt: i32, identity: i32): i32 {
   ipcacheFind(pkt, daddr);
   if (identityInCluster(pkt, ld32(pkt + P_INFO_IDENTITY))) return VERDICT_OK;
   const record: i32 = egressPolicyFind(pkt, saddr, daddr);
-  if (record === 0) return VERDICT_OK;
-  const gateway: i32 = ld32(record + E_GATEWAY);
-  if (gateway === GATEWAY_NONE) return DROP_NO_EGRESS_GATEWAY;
-  if (gateway === GATEWAY_EXCLUDED) return VERDICT_OK;
-  const local: i32 = endpointFind(pkt, gateway);
-  if (local !== 0 && (ld32(local + EP_FLAGS) & EPF_HOST) !== 0) return VERDICT_OK;
-  st32(pkt + P_IDENTITY, sourceIdentity);
-  return redirectTunnel(pkt, gateway, sourceIdentity);
+  return toGateway(pkt, record, sourceIdentity);
 }
 
 /** egress_gw_snat_needed_hook: does a policy with a gateway match traffic that leaves the cluster? The egress IP (0: none

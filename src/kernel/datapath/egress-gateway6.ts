@@ -1,19 +1,16 @@
 // The egress gateway's questions at each hook, for IPv6 (bpf/lib/egress_gateway.h). The gateway is named by its IPv4
 // address: the underlay is IPv4.
-import { ld32, st32 } from "../mem.ts";
-import {
-  E_GATEWAY, EP_FLAGS, EP_IDENTITY, EPF_HOST, GATEWAY_EXCLUDED, GATEWAY_NONE, IPC_HAS_TUNNEL, P_FIB_IFINDEX, P_IDENTITY, P_IFINDEX, P_INFO_FLAGS,
-  P_INFO_IDENTITY,
-} from "../layout.ts";
+import { ld32 } from "../mem.ts";
+import { EP_IDENTITY, IPC_HAS_TUNNEL, P_FIB_IFINDEX, P_IFINDEX, P_INFO_FLAGS, P_INFO_IDENTITY } from "../layout.ts";
 import { P_FIB_NEXTHOP6, P_SNAT_ADDR6, P_SNAT_IFINDEX } from "../layout6.ts";
-import { DROP_CT_UNKNOWN_PROTO, DROP_INVALID, DROP_NO_EGRESS_GATEWAY, DROP_NO_FIB, ID_HOST, VERDICT_OK } from "../verdict.ts";
+import { DROP_CT_UNKNOWN_PROTO, DROP_INVALID, DROP_NO_FIB, ID_HOST, VERDICT_OK } from "../verdict.ts";
 import { IP6_DST, IP6_SRC, ipv6Header } from "../wire/ipv6.ts";
 import { ctIsReply6 } from "./conntrack6.ts";
-import { endpointFind, FIB_OK, identityInCluster, namesGateway } from "./lookups.ts";
+import { FIB_OK, identityInCluster, namesGateway } from "./lookups.ts";
 import { egressPolicyFind6, endpointFind6, fibFind6, ipcacheFind6, loadEgress6 } from "./lookups6.ts";
 import { ctExtractPorts6, walkHeaders6 } from "./ports6.ts";
-import { redirectTunnel } from "./redirect.ts";
 import { redirectDevice, redirectNeigh6 } from "./redirect6.ts";
+import { toGateway } from "./egress-gateway.ts";
 
 /** egress_gw_handle_request, on the source node's device: VERDICT_OK when the packet goes its ordinary way (also when this
  * node is the gateway), VERDICT_REDIRECT into the tunnel to the gateway, drop 194 without one, or a parse drop. */
@@ -31,14 +28,7 @@ export function egressGatewayRequest6(pkt: i32, identity: i32): i32 {
   ipcacheFind6(pkt, ip + IP6_DST);
   if (identityInCluster(pkt, ld32(pkt + P_INFO_IDENTITY))) return VERDICT_OK;
   const record: i32 = egressPolicyFind6(pkt, ip + IP6_SRC, ip + IP6_DST);
-  if (record === 0) return VERDICT_OK;
-  const gateway: i32 = ld32(record + E_GATEWAY);
-  if (gateway === GATEWAY_NONE) return DROP_NO_EGRESS_GATEWAY;
-  if (gateway === GATEWAY_EXCLUDED) return VERDICT_OK;
-  const local: i32 = endpointFind(pkt, gateway);
-  if (local !== 0 && (ld32(local + EP_FLAGS) & EPF_HOST) !== 0) return VERDICT_OK;
-  st32(pkt + P_IDENTITY, sourceIdentity);
-  return redirectTunnel(pkt, gateway, sourceIdentity);
+  return toGateway(pkt, record, sourceIdentity);
 }
 
 /** egress_gw_snat_needed_hook_v6: does a policy with a gateway match traffic that leaves the cluster? Egress IP (all zero:

@@ -2,8 +2,8 @@
 // tail_ipv6_policy in bpf_lxc.c).
 import { ld32, st32 } from "../mem.ts";
 import {
-  EP_IFINDEX, EP_MAC, EP_NODE_MAC, N_FLAGS, NF_REPAIR, NOTE_DEFECT6_UNSPECIFIED, P_CT_STATUS, P_FRAME, P_NODE, P_NOTES, P_PORTS, P_RELATED, P_TO,
-  P_TO_IFINDEX, P_TO_NEXTHOP, TO_ENDPOINT, TUPLE_IN,
+  EP_IFINDEX, EP_MAC, EP_NODE_MAC, NOTE_DEFECT6_UNSPECIFIED, P_CT_STATUS, P_FRAME, P_PORTS, P_RELATED, P_TO, P_TO_IFINDEX, P_TO_NEXTHOP,
+  TO_ENDPOINT, TUPLE_IN,
 } from "../layout.ts";
 import { CT_ESTABLISHED, CT_NEW, DROP_INVALID_TC_BUFFER, VERDICT_OK, VERDICT_REDIRECT } from "../verdict.ts";
 import { isZero6 } from "../wire/address6.ts";
@@ -14,13 +14,14 @@ import { ctCreate6, ctLookupBoth6 } from "./conntrack6.ts";
 import { storeMacs } from "./local-delivery.ts";
 import { swapPorts } from "./ports.ts";
 import { walkHeaders6 } from "./ports6.ts";
+import { note, repairs } from "./note.ts";
 
 /** The pod's program hands the conntrack tuple on through a scratch map and takes an all-zero source address in it for a
  * lost entry: 0, or drop 184 where that is the packet's own unspecified address. */
 export function checkTupleBuffer(pkt: i32, ip: i32, status: i32): i32 {
   const source: i32 = status === CT_NEW || status === CT_ESTABLISHED ? ip + IP6_DST : ip + IP6_SRC;
-  if (!isZero6(source) || (ld32(ld32(pkt + P_NODE) + N_FLAGS) & NF_REPAIR) !== 0) return 0;
-  st32(pkt + P_NOTES, ld32(pkt + P_NOTES) | NOTE_DEFECT6_UNSPECIFIED);
+  if (!isZero6(source) || repairs(pkt)) return 0;
+  note(pkt, NOTE_DEFECT6_UNSPECIFIED);
   return DROP_INVALID_TC_BUFFER;
 }
 

@@ -1,13 +1,14 @@
 // Look-ups in a node's read-only maps: ipcache, endpoints, egress policy, routes.
 import { ld32, st32 } from "../mem.ts";
 import {
-  D_IFINDEX, D_SIZE, E_EGRESS, E_GATEWAY, E_GATEWAY_NODE, EP_FLAGS, EPF_HOST, FIB_MAIN, FIB_RULE_COUNT, FIB_RULES, FR_ADDR, FR_MASK, FR_SIZE, FR_TABLE,
-  GATEWAY_EXCLUDED, GATEWAY_NONE, IC_COVER, IC_FLAGS, IC_IDENTITY, IC_OWNER, IC_TUNNEL, IPC_HAS_TUNNEL, IPC_NODE, IPC_OWNER_ONLY, IPC_SKIP_TUNNEL,
-  N_DEVICE_COUNT, N_DEVICES, N_ENDPOINTS, N_FIB, N_FLAGS, N_INDEX, N_IPCACHE, N_POLICY, NF_DUAL_STACK, NOTE_EXCLUDED, P_FIB_IFINDEX, P_FIB_NEXTHOP,
-  P_INFO_FLAGS, P_INFO_IDENTITY, P_INFO_TUNNEL, P_NODE, P_NOTES, P_POLICY, RT_IFINDEX, RT_VIA,
+  D_IFINDEX, D_SIZE, E_EGRESS, E_GATEWAY, E_GATEWAY_NODE, EP_FLAGS, EPF_HOST, FIB_MAIN, FIB_RULE_COUNT, FIB_RULES, FR_ADDR, FR_MASK, FR_SIZE,
+  FR_TABLE, GATEWAY_EXCLUDED, GATEWAY_NONE, IC_COVER, IC_FLAGS, IC_IDENTITY, IC_OWNER, IC_TUNNEL, IPC_HAS_TUNNEL, IPC_NODE, IPC_OWNER_ONLY,
+  IPC_SKIP_TUNNEL, N_DEVICE_COUNT, N_DEVICES, N_ENDPOINTS, N_FIB, N_FLAGS, N_INDEX, N_IPCACHE, N_POLICY, NF_DUAL_STACK, NOTE_EXCLUDED,
+  P_FIB_IFINDEX, P_FIB_NEXTHOP, P_INFO_FLAGS, P_INFO_IDENTITY, P_INFO_TUNNEL, P_NODE, P_POLICY, RT_IFINDEX, RT_VIA,
 } from "../layout.ts";
 import { policyFind, prefixFind, staticFind } from "../table/static.ts";
 import { ID_HOST, ID_KUBE_APISERVER, ID_REMOTE_NODE, ID_WORLD, ID_WORLD_IPV4, ID_WORLD_IPV6 } from "../verdict.ts";
+import { note } from "./note.ts";
 
 /** Endpoint record of a local address, 0 for none (__lookup_ip4_endpoint). */
 export function endpointFind(pkt: i32, address: i32): i32 { return staticFind(ld32(ld32(pkt + P_NODE) + N_ENDPOINTS), address); }
@@ -58,7 +59,7 @@ export function identityIsRemoteNode(identity: i32): boolean {
 export function egressPolicyFind(pkt: i32, source: i32, destination: i32): i32 {
   const record: i32 = policyFind(ld32(ld32(pkt + P_NODE) + N_POLICY), source, destination);
   st32(pkt + P_POLICY, record);
-  if (record !== 0 && ld32(record + E_GATEWAY) === GATEWAY_EXCLUDED) st32(pkt + P_NOTES, ld32(pkt + P_NOTES) | NOTE_EXCLUDED);
+  if (record !== 0 && ld32(record + E_GATEWAY) === GATEWAY_EXCLUDED) note(pkt, NOTE_EXCLUDED);
   return record;
 }
 

@@ -1,8 +1,8 @@
 // Look-ups of IPv6 addresses in a node's read-only maps. `address` is where the 16 bytes lie.
 import { ld32, ld8, st32 } from "../mem.ts";
 import {
-  E_GATEWAY, E_GATEWAY_NODE, EP_FLAGS, EPF_HOST, FIB_MAIN, FIB_RULE_COUNT, FIB_RULES, GATEWAY_EXCLUDED, N_INDEX, NOTE_EXCLUDED, P_FIB_IFINDEX, P_NODE,
-  P_NOTES, P_POLICY,
+  E_GATEWAY, E_GATEWAY_NODE, EP_FLAGS, EPF_HOST, FIB_MAIN, FIB_RULE_COUNT, FIB_RULES, GATEWAY_EXCLUDED, N_INDEX, NOTE_EXCLUDED, P_FIB_IFINDEX,
+  P_NODE, P_POLICY,
 } from "../layout.ts";
 import {
   E_EGRESS6, E_IFINDEX, FR6_ADDR, FR6_MASK, FR6_SIZE, FR6_TABLE, N_ENDPOINTS6, N_FIB6, N_IPCACHE6, N_POLICY6, P_FIB_NEXTHOP6, P_SNAT_ADDR6,
@@ -11,6 +11,7 @@ import {
 import { policyFind6, prefixFind6, staticFind6 } from "../table/static6.ts";
 import { clearAddress6, copyAddress6, inNetwork6, isZero6 } from "../wire/address6.ts";
 import { FIB_LOCAL, FIB_OK, ipcacheFill } from "./lookups.ts";
+import { note } from "./note.ts";
 
 /** Endpoint record of a local address, 0 for none (__lookup_ip6_endpoint). */
 export function endpointFind6(pkt: i32, address: i32): i32 { return staticFind6(ld32(ld32(pkt + P_NODE) + N_ENDPOINTS6), address); }
@@ -24,7 +25,7 @@ export function ipcacheFind6(pkt: i32, address: i32): boolean {
 export function egressPolicyFind6(pkt: i32, source: i32, destination: i32): i32 {
   const record: i32 = policyFind6(ld32(ld32(pkt + P_NODE) + N_POLICY6), source, destination);
   st32(pkt + P_POLICY, record);
-  if (record !== 0 && ld32(record + E_GATEWAY) === GATEWAY_EXCLUDED) st32(pkt + P_NOTES, ld32(pkt + P_NOTES) | NOTE_EXCLUDED);
+  if (record !== 0 && ld32(record + E_GATEWAY) === GATEWAY_EXCLUDED) note(pkt, NOTE_EXCLUDED);
   return record;
 }
 

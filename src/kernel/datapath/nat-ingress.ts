@@ -1,13 +1,17 @@
 // The NAT part of both ingress hooks (nodeport_lb4 and tail_nodeport_nat_ingress_ipv4 in bpf/lib/nodeport.h), without
 // services: reverse translation, and on a device the way back to a remote pod.
 import { ld32, ld8, st32 } from "../mem.ts";
-import { N_FLAGS, N_SNAT_MAX, N_SNAT_MIN, NF_EGRESS_GATEWAY, NF_MASQUERADE, P_FLAGS, P_INFO_TUNNEL, P_NODE, P_SNAT_MAX, P_SNAT_MIN, PF_SKIP_NODEPORT, P_NOTES, NOTE_REPLY } from "../layout.ts";
+import {
+  N_FLAGS, N_SNAT_MAX, N_SNAT_MIN, NF_EGRESS_GATEWAY, NF_MASQUERADE, P_FLAGS, P_INFO_TUNNEL, P_NODE, P_SNAT_MAX, P_SNAT_MIN, PF_SKIP_NODEPORT,
+  NOTE_REPLY,
+} from "../layout.ts";
 import { IP_PROTO, ipv4DecTtl, l4Offset, PROTO_ICMP } from "../wire/ipv4.ts";
 import { DROP_NAT_NO_MAPPING, ID_WORLD, NAT_NOT_NEEDED, VERDICT_OK } from "../verdict.ts";
 import { egressGatewayReplyNeedsRedirect } from "./egress-gateway.ts";
 import { isPortProtocol, loadPorts } from "./ports.ts";
 import { redirectTunnel, setSnatDone } from "./redirect.ts";
 import { snatReverse } from "./snat.ts";
+import { note } from "./note.ts";
 
 /** VERDICT_OK: go on with the hook's main path (translated or not). VERDICT_REDIRECT into the tunnel: a reply for a pod on
  * another node. Or a drop. `onDevice` is from-netdev, where replies are steered back. */
@@ -27,7 +31,7 @@ export function natIngress(pkt: i32, ip: i32, onDevice: boolean): i32 {
   if (error === NAT_NOT_NEEDED || error === DROP_NAT_NO_MAPPING) return VERDICT_OK;
   if (error < 0) return error;
   setSnatDone(pkt);
-  st32(pkt + P_NOTES, ld32(pkt + P_NOTES) | NOTE_REPLY);
+  note(pkt, NOTE_REPLY);
   if (!onDevice || (ld32(node + N_FLAGS) & NF_EGRESS_GATEWAY) === 0) return VERDICT_OK;
   if (hasPorts) {
     const cut: i32 = loadPorts(pkt, ip, l4);

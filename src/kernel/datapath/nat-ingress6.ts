@@ -2,7 +2,7 @@
 // bpf/lib/nodeport.h), without services: reverse translation, and on a device the way back to a remote pod.
 import { ld32, st32 } from "../mem.ts";
 import {
-  N_FLAGS, N_SNAT_MAX, N_SNAT_MIN, NF_EGRESS_GATEWAY, NF_MASQUERADE6, NOTE_REPLY, P_FLAGS, P_INFO_TUNNEL, P_NODE, P_NOTES, P_SNAT_MAX, P_SNAT_MIN,
+  N_FLAGS, N_SNAT_MAX, N_SNAT_MIN, NF_EGRESS_GATEWAY, NF_MASQUERADE6, NOTE_REPLY, P_FLAGS, P_INFO_TUNNEL, P_NODE, P_SNAT_MAX, P_SNAT_MIN,
   PF_SKIP_NODEPORT,
 } from "../layout.ts";
 import { PROTO_ICMP6 } from "../wire/ipv6.ts";
@@ -12,6 +12,7 @@ import { isPortProtocol } from "./ports.ts";
 import { loadPorts6, proto6 } from "./ports6.ts";
 import { redirectTunnel, setSnatDone } from "./redirect.ts";
 import { snatReverse6 } from "./snat6.ts";
+import { note } from "./note.ts";
 
 /** VERDICT_OK: go on with the hook's main path (translated or not). VERDICT_REDIRECT into the tunnel: a reply for a pod on
  * another node; unlike with IPv4 the hop limit stays. Or a drop. `onDevice` is from-netdev, where replies are steered back.
@@ -32,7 +33,7 @@ export function natIngress6(pkt: i32, ip: i32, onDevice: boolean): i32 {
   if (error === NAT_NOT_NEEDED || error === DROP_NAT_NO_MAPPING) return VERDICT_OK;
   if (error < 0) return error;
   setSnatDone(pkt);
-  st32(pkt + P_NOTES, ld32(pkt + P_NOTES) | NOTE_REPLY);
+  note(pkt, NOTE_REPLY);
   if (!onDevice || (ld32(node + N_FLAGS) & NF_EGRESS_GATEWAY) === 0) return VERDICT_OK;
   // Fragments are asked for anew, under the pod's address by now.
   if (hasPorts) {

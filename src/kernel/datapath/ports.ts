@@ -1,7 +1,7 @@
 // Ports of a packet, through the fragment tracker (bpf/lib/ipv4.h), and conntrack's idea of them (ct_extract_ports4).
 import { ld16, ld32, ld8, st32 } from "../mem.ts";
 import {
-  G_PORTS, N_FLAGS, N_INDEX, NF_FRAGMENTS, NF_SCTP, NOTE_FRAGMENT, P_FRAME, P_NODE, P_NOTES, P_PORTS, P_RELATED, P_SHARD, S_FRAG, TUPLE_RELATED,
+  G_PORTS, N_FLAGS, N_INDEX, NF_FRAGMENTS, NF_SCTP, NOTE_FRAGMENT, P_FRAME, P_NODE, P_PORTS, P_RELATED, P_SHARD, S_FRAG, TUPLE_RELATED,
 } from "../layout.ts";
 import { find, insert, isFull, oldest, remove } from "../table/dynamic.ts";
 import {
@@ -13,6 +13,7 @@ import {
 import {
   ICMP_ECHO, ICMP_ECHO_REPLY, ICMP_ID, ICMP_PARAMETER, ICMP_TIME_EXCEEDED, ICMP_TYPE, ICMP_UNREACHABLE, within,
 } from "../wire/l4.ts";
+import { note } from "./note.ts";
 
 /** First key word of every table: which node's map, which protocol, which direction flags. */
 export function keyWord(pkt: i32, proto: i32, flags: i32): i32 {
@@ -38,7 +39,7 @@ export function loadPorts(pkt: i32, ip: i32, l4: i32): i32 {
     st32(pkt + P_PORTS, ld32(ld32(pkt + P_FRAME) + l4));
     return 0;
   }
-  st32(pkt + P_NOTES, ld32(pkt + P_NOTES) | NOTE_FRAGMENT);
+  note(pkt, NOTE_FRAGMENT);
   if (!tracking) {
     if (!hasL4Header(ip)) return DROP_FRAG_NOSUPPORT;
     if (!within(pkt, l4, 4)) return DROP_CT_INVALID_HDR;

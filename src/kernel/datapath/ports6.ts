@@ -1,7 +1,7 @@
 // Ports of an IPv6 packet, through the fragment tracker (bpf/lib/ipv6.h), and conntrack's idea of them
 // (ct_extract_ports6). All take what ipv6Walk left in P_WALK.
 import { ld16, ld32, ld8, st32 } from "../mem.ts";
-import { G_PORTS, N_FLAGS, NF_FRAGMENTS6, NOTE_FRAGMENT, P_FRAME, P_NODE, P_NOTES, P_PORTS, P_RELATED, P_SHARD, TUPLE_RELATED } from "../layout.ts";
+import { G_PORTS, N_FLAGS, NF_FRAGMENTS6, NOTE_FRAGMENT, P_FRAME, P_NODE, P_PORTS, P_RELATED, P_SHARD, TUPLE_RELATED } from "../layout.ts";
 import { P_L4, P_WALK, S_FRAG6, W_FLAGS, W_FRAG_PROTO, W_ID, W_PROTO, WF_FRAGMENT, WF_NO_L4 } from "../layout6.ts";
 import { isFull, oldest, remove } from "../table/dynamic.ts";
 import { find6, insert6 } from "../table/dynamic6.ts";
@@ -11,6 +11,7 @@ import { ETH_LEN } from "../wire/ipv4.ts";
 import { IP6_DST, IP6_SRC, ipv6Walk, PROTO_ICMP6 } from "../wire/ipv6.ts";
 import { ICMP_ID, ICMP_TYPE, within } from "../wire/l4.ts";
 import { isPortProtocol, keyWord } from "./ports.ts";
+import { note } from "./note.ts";
 
 /** Walks the packet's own headers: W_… into P_WALK, the upper-layer header's offset into P_L4. 0, or drop 134, 156. */
 export function walkHeaders6(pkt: i32): i32 {
@@ -28,7 +29,7 @@ export function hasL4Header6(pkt: i32): boolean { return (ld32(pkt + P_WALK + W_
  * a later one looked up. 0, or 135, 157, 175. */
 export function loadPorts6(pkt: i32, ip: i32): i32 {
   const l4: i32 = ld32(pkt + P_L4);
-  if (isFragment6(pkt)) st32(pkt + P_NOTES, ld32(pkt + P_NOTES) | NOTE_FRAGMENT);
+  if (isFragment6(pkt)) note(pkt, NOTE_FRAGMENT);
   const tracking: boolean = (ld32(ld32(pkt + P_NODE) + N_FLAGS) & NF_FRAGMENTS6) !== 0;
   if (!tracking && !hasL4Header6(pkt)) return DROP_FRAG_NOSUPPORT;
   const table: i32 = ld32(pkt + P_SHARD) + S_FRAG6;

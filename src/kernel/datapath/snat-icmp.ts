@@ -2,8 +2,8 @@
 // two checksum defects of Cilium 1.19 unless the node is told to repair them.
 import { ld16, ld32, ld8, st32 } from "../mem.ts";
 import {
-  N_FLAGS, NF_REPAIR, NOTE_DEFECT_ECHO_ERROR_CSUM, NOTE_DEFECT_POD_ERROR_CSUM, P_CSUM_DIFF, P_FRAME, P_NAT, P_NODE, P_NOTES, P_SHARD, P_WIRE_LEN,
-  S_NAT, TUPLE_IN, TUPLE_OUT, X_ADDR, X_PORT,
+  NOTE_DEFECT_ECHO_ERROR_CSUM, NOTE_DEFECT_POD_ERROR_CSUM, P_CSUM_DIFF, P_FRAME, P_NAT, P_SHARD, P_WIRE_LEN, S_NAT, TUPLE_IN, TUPLE_OUT, X_ADDR,
+  X_PORT,
 } from "../layout.ts";
 import { find } from "../table/dynamic.ts";
 import { csumDiff32 } from "../wire/checksum.ts";
@@ -14,6 +14,7 @@ import {
 import { DROP_CSUM_L4, DROP_INVALID, DROP_UNKNOWN_ICMP4_CODE, DROP_UNKNOWN_L4, NAT_NOT_NEEDED } from "../verdict.ts";
 import { isPortProtocol, keyWord } from "./ports.ts";
 import { portDiff, rewriteHeaders } from "./snat-rewrite.ts";
+import { note, repairs } from "./note.ts";
 
 /** Is the quoted TCP header cut before its checksum? (RFC 792 asks for 8 bytes only.) */
 function innerChecksumCut(pkt: i32, innerAt: i32, ip: i32, proto: i32): boolean {
@@ -52,9 +53,9 @@ export function natIcmpErrorOut(pkt: i32, l4: i32): i32 {
     pkt, proto, innerAt, true, innerL4, saddr, ld32(state + X_ADDR), IP_DST, ports >>> 16, ld32(state + X_PORT), portAt, 0,
   );
   if (proto !== PROTO_ICMP) {
-    if ((ld32(ld32(pkt + P_NODE) + N_FLAGS) & NF_REPAIR) !== 0) {
+    if (repairs(pkt)) {
       st32(pkt + P_CSUM_DIFF, outerDiff(pkt, innerL4, proto, cut, saddr, ld32(state + X_ADDR), ports >>> 16, ld32(state + X_PORT)));
-    } else st32(pkt + P_NOTES, ld32(pkt + P_NOTES) | NOTE_DEFECT_POD_ERROR_CSUM);
+    } else note(pkt, NOTE_DEFECT_POD_ERROR_CSUM);
   }
   return cut && error === DROP_CSUM_L4 ? 0 : error;
 }
@@ -102,9 +103,9 @@ export function natIcmpErrorIn(pkt: i32, innerAt: i32): i32 {
   const newAddr: i32 = ld32(state + X_ADDR), newPort: i32 = ld32(state + X_PORT), oldPort: i32 = ports & 0xffff;
   if (proto === PROTO_ICMP) {
     // 1.19 takes the quoted ICMP for one with a pseudo-header; right is that everything in it cancels.
-    if ((ld32(ld32(pkt + P_NODE) + N_FLAGS) & NF_REPAIR) === 0 && daddr !== newAddr) {
+    if (!repairs(pkt) && daddr !== newAddr) {
       st32(pkt + P_CSUM_DIFF, csumDiff32(newAddr, daddr));
-      st32(pkt + P_NOTES, ld32(pkt + P_NOTES) | NOTE_DEFECT_ECHO_ERROR_CSUM);
+      note(pkt, NOTE_DEFECT_ECHO_ERROR_CSUM);
     }
   } else st32(pkt + P_CSUM_DIFF, outerDiff(pkt, innerL4, proto, cut, daddr, newAddr, oldPort, newPort));
   const error: i32 = rewriteHeaders(pkt, proto, innerAt, true, innerL4, daddr, newAddr, IP_SRC, oldPort, newPort, portAt, 0);

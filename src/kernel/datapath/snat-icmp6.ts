@@ -2,8 +2,8 @@
 // defects of Cilium 1.19 unless the node is told to repair them.
 import { ld16, ld32, ld8, st32 } from "../mem.ts";
 import {
-  N_FLAGS, NF_REPAIR, NOTE_DEFECT6_QUOTE_CSUM, NOTE_DEFECT6_QUOTED_REPLY, NOTE_DEFECT6_SHORT_QUOTE, P_CSUM_DIFF, P_FRAME, P_LEN, P_NAT, P_NODE, P_NOTES,
-  P_SHARD, P_WIRE_LEN, TUPLE_IN, TUPLE_OUT,
+  NOTE_DEFECT6_QUOTE_CSUM, NOTE_DEFECT6_QUOTED_REPLY, NOTE_DEFECT6_SHORT_QUOTE, P_CSUM_DIFF, P_FRAME, P_LEN, P_NAT, P_SHARD, P_WIRE_LEN,
+  TUPLE_IN, TUPLE_OUT,
 } from "../layout.ts";
 import { P_INNER_WALK, S_NAT6, W_PROTO, X6_ADDR, X6_PORT } from "../layout6.ts";
 import { find6, peek6 } from "../table/dynamic6.ts";
@@ -15,9 +15,8 @@ import { ICMP_ID, ICMP_TYPE, L4_DPORT, L4_SPORT, TCP_CSUM, within } from "../wir
 import { DROP_CSUM_L4, DROP_INVALID, DROP_UNKNOWN_ICMP6_CODE, DROP_UNKNOWN_L4, NAT_NOT_NEEDED } from "../verdict.ts";
 import { isPortProtocol, keyWord } from "./ports.ts";
 import { rewriteHeaders6 } from "./snat-rewrite6.ts";
+import { note, repairs } from "./note.ts";
 
-function repairs(pkt: i32): boolean { return (ld32(ld32(pkt + P_NODE) + N_FLAGS) & NF_REPAIR) !== 0; }
-function note(pkt: i32, bit: i32): void { st32(pkt + P_NOTES, ld32(pkt + P_NOTES) | bit); }
 
 /** Sum over the quoted packet, as far as it is in memory. */
 function quoteSum(pkt: i32, innerAt: i32): i32 { return csumBytes(ld32(pkt + P_FRAME) + innerAt, ld32(pkt + P_LEN) - innerAt, 0); }

@@ -1,9 +1,8 @@
 // Source NAT on the way out and its reversal on the way in (bpf/lib/nat.h), IPv4.
 import { ld16, ld32, ld8, st32 } from "../mem.ts";
 import {
-  N_SNAT_MIN, NOTE_NAT_RESTORED, NOTE_NAT_RETRIES_OVER_HALF, P_FRAME, P_NAT, P_NODE, P_NOTES, P_NOW, P_CSUM_DIFF, P_PORTS, P_SHARD,
-  P_SNAT_ADDR, P_SNAT_FLAGS, P_SNAT_MAX, P_SNAT_MIN, S_NAT, S_RETRIES, T_EVICTED, TUPLE_IN, TUPLE_OUT, X_ADDR, X_CREATED, X_NEEDS_CT, X_PORT, K0, K1,
-  K2, K3, NF_FRAGMENTS, N_FLAGS,
+  N_SNAT_MIN, NOTE_NAT_RESTORED, P_FRAME, P_NAT, P_NODE, P_NOW, P_CSUM_DIFF, P_PORTS, P_SHARD, P_SNAT_ADDR, P_SNAT_FLAGS, P_SNAT_MAX, P_SNAT_MIN,
+  S_NAT, S_RETRIES, TUPLE_IN, TUPLE_OUT, X_ADDR, X_CREATED, X_NEEDS_CT, X_PORT, K0, K1, K2, K3, NF_FRAGMENTS, N_FLAGS,
 } from "../layout.ts";
 import { swap16 } from "../wire/swap.ts";
 import { find, insert, isFull, oldest, remove } from "../table/dynamic.ts";
@@ -16,13 +15,12 @@ import {
   CT_NEW, DROP_FRAG_NOSUPPORT, DROP_INVALID, DROP_NAT_NO_MAPPING, DROP_NAT_UNSUPP_PROTO, DROP_UNKNOWN_ICMP4_CODE, NAT_NOT_NEEDED,
 } from "../verdict.ts";
 import { ctCreate, ctLookupTuple, DIR_EGRESS, DIR_INGRESS } from "./conntrack.ts";
-import { clampPort, drawPort } from "./port-draw.ts";
+import { clampPort, drawPort, countTries, SNAT_TRIES } from "./port-draw.ts";
 import { isPortProtocol, keyWord, loadPorts, swapPorts } from "./ports.ts";
 import { natIcmpErrorIn, natIcmpErrorOut } from "./snat-icmp.ts";
 import { rewriteHeaders } from "./snat-rewrite.ts";
-
-/** SNAT_COLLISION_RETRIES; the fill-up signal is given above half of them. */
-export const SNAT_TRIES: i32 = 32;
+import { note } from "./note.ts";
+import { evict } from "../table/evict.ts";
 
 export const ST_LOCAL_ENDPOINT: i32 = 1;
 export const ST_EGRESS_GATEWAY: i32 = 2;
@@ -46,10 +44,7 @@ export function natPartner(table: i32, entry: i32): i32 {
 /** A full map gives up its oldest mapping, both halves together (recorded in lru4). */
 function makeRoom(table: i32): void {
   const victim: i32 = oldest(table);
-  const other: i32 = natPartner(table, victim);
-  if (other !== 0) remove(table, other);
-  remove(table, victim);
-  st32(table + T_EVICTED, ld32(table + T_EVICTED) + (other !== 0 ? 2 : 1));
+  evict(table, victim, natPartner(table, victim));
 }
 
 function natPut(pkt: i32, k0: i32, daddr: i32, saddr: i32, ports: i32, address: i32, port: i32, needsCt: i32): i32 {
@@ -81,10 +76,8 @@ function newMapping(pkt: i32, proto: i32, saddr: i32, daddr: i32, ports: i32, ne
     port = clampPort(min, max, tries === 0 ? drawPort(pkt, forward, daddr, saddr, ports, 1) : (port + 1) & 0xffff);
     tries = tries + 1;
   }
-  const histogram: i32 = ld32(pkt + P_SHARD) + S_RETRIES + (tries << 2);
-  st32(histogram, ld32(histogram) + 1);
-  if (tries > SNAT_TRIES >>> 1) st32(pkt + P_NOTES, ld32(pkt + P_NOTES) | NOTE_NAT_RETRIES_OVER_HALF);
-  if (tries === SNAT_TRIES) return DROP_NAT_NO_MAPPING;
+  const error: i32 = countTries(pkt, ld32(pkt + P_SHARD) + S_RETRIES, tries);
+  if (error < 0) return error;
   const raw: i32 = swap16(port);
   natPut(pkt, reverse, address, daddr, raw | (ports << 16), saddr, ports >>> 16, needsCt);
   st32(pkt + P_NAT, natPut(pkt, forward, daddr, saddr, ports, address, raw, needsCt));
@@ -113,7 +106,7 @@ function handleMapping(pkt: i32, ip: i32, l4: i32, ports: i32): i32 {
       st32(pkt + P_NAT, state);
       if (back === 0) {
         natPut(pkt, keyWord(pkt, proto, TUPLE_IN), address, daddr, port | (ports << 16), saddr, ports >>> 16, needsCt);
-        st32(pkt + P_NOTES, ld32(pkt + P_NOTES) | NOTE_NAT_RESTORED);
+        note(pkt, NOTE_NAT_RESTORED);
         // In a map of a few entries the forward half may be what just made room; the caller reads the mapping from it.
         if (find(table, keyWord(pkt, proto, TUPLE_OUT), daddr, saddr, ports) !== state)
           st32(pkt + P_NAT, natPut(pkt, keyWord(pkt, proto, TUPLE_OUT), daddr, saddr, ports, address, port, needsCt));
@@ -198,7 +191,7 @@ export function snatReverse(pkt: i32, ip: i32): i32 {
   const original: i32 = (podPort << 16) | (ports >>> 16);
   if (find(natTable(pkt), keyWord(pkt, proto, TUPLE_OUT), saddr, pod, original) === 0) {
     natPut(pkt, keyWord(pkt, proto, TUPLE_OUT), saddr, pod, original, daddr, ports & 0xffff, needsCt);
-    st32(pkt + P_NOTES, ld32(pkt + P_NOTES) | NOTE_NAT_RESTORED);
+    note(pkt, NOTE_NAT_RESTORED);
   }
   st32(pkt + P_NAT, state);
   if (needsCt !== 0) {

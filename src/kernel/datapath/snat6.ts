@@ -1,9 +1,8 @@
 // Source NAT of IPv6 on the way out and its reversal on the way in (bpf/lib/nat.h). All take what ipv6Walk left in P_WALK.
 import { ld16, ld32, ld8, st32 } from "../mem.ts";
 import {
-  K0, K3, N_FLAGS, N_SNAT_MIN, NF_FRAGMENTS6, NF_REPAIR, NOTE_DEFECT6_ERROR_NOT_TRANSLATED, NOTE_DEFECT6_LEFTOVER_PORT, NOTE_NAT_RESTORED,
-  NOTE_NAT_RETRIES_OVER_HALF, P_CSUM_DIFF, P_FRAME, P_NAT, P_NODE, P_NOTES, P_NOW, P_PORTS, P_SHARD, P_SNAT_FLAGS, P_SNAT_MAX, P_SNAT_MIN, T_EVICTED,
-  TUPLE_IN, TUPLE_OUT,
+  K0, K3, N_FLAGS, N_SNAT_MIN, NF_FRAGMENTS6, NOTE_DEFECT6_ERROR_NOT_TRANSLATED, NOTE_DEFECT6_LEFTOVER_PORT, NOTE_NAT_RESTORED, P_CSUM_DIFF,
+  P_FRAME, P_NAT, P_NODE, P_NOW, P_PORTS, P_SHARD, P_SNAT_FLAGS, P_SNAT_MAX, P_SNAT_MIN, TUPLE_IN, TUPLE_OUT,
 } from "../layout.ts";
 import {
   P_KEPT6, P_L4, P_LEFTOVER_PORT, P_SNAT_ADDR6, S_NAT6, S_RETRIES6, TAIL_DADDR, TAIL_SADDR, X6_ADDR, X6_CREATED, X6_NEEDS_CT, X6_PORT, X6_TAIL,
@@ -24,12 +23,14 @@ import {
 } from "../verdict.ts";
 import { DIR_EGRESS, DIR_INGRESS } from "./conntrack.ts";
 import { ctCreate6, ctLookupTuple6 } from "./conntrack6.ts";
-import { clampPort, drawPort } from "./port-draw.ts";
+import { clampPort, drawPort, countTries, SNAT_TRIES } from "./port-draw.ts";
 import { isPortProtocol, keyWord, swapPorts } from "./ports.ts";
 import { hasL4Header6, isFragment6, loadPorts6, proto6 } from "./ports6.ts";
-import { SNAT_TRIES, ST_EGRESS_GATEWAY, ST_LOCAL_ENDPOINT, ST_NEEDS_CT } from "./snat.ts";
+import { ST_EGRESS_GATEWAY, ST_LOCAL_ENDPOINT, ST_NEEDS_CT } from "./snat.ts";
 import { natIcmp6ErrorIn, natIcmp6ErrorOut, quotesTranslated6 } from "./snat-icmp6.ts";
 import { rewriteHeaders6 } from "./snat-rewrite6.ts";
+import { note, repairs } from "./note.ts";
+import { evict } from "../table/evict.ts";
 
 function natTable(pkt: i32): i32 { return ld32(pkt + P_SHARD) + S_NAT6; }
 
@@ -44,10 +45,7 @@ export function natPartner6(table: i32, entry: i32): i32 {
 /** A full map gives up its oldest mapping, both halves together. */
 function makeRoom(table: i32): void {
   const victim: i32 = oldest(table);
-  const other: i32 = natPartner6(table, victim);
-  if (other !== 0) remove(table, other);
-  remove(table, victim);
-  st32(table + T_EVICTED, ld32(table + T_EVICTED) + (other !== 0 ? 2 : 1));
+  evict(table, victim, natPartner6(table, victim));
 }
 
 /** Addresses lie outside the table, since making room may evict any entry. */
@@ -79,10 +77,8 @@ function newMapping(pkt: i32, ip: i32, ports: i32, needsCt: i32): i32 {
     port = clampPort(min, max, tries === 0 ? drawPort(pkt, forward, to, from, ports, 1) : (port + 1) & 0xffff);
     tries = tries + 1;
   }
-  const histogram: i32 = ld32(pkt + P_SHARD) + S_RETRIES6 + (tries << 2);
-  st32(histogram, ld32(histogram) + 1);
-  if (tries > SNAT_TRIES >>> 1) st32(pkt + P_NOTES, ld32(pkt + P_NOTES) | NOTE_NAT_RETRIES_OVER_HALF);
-  if (tries === SNAT_TRIES) return DROP_NAT_NO_MAPPING;
+  const error: i32 = countTries(pkt, ld32(pkt + P_SHARD) + S_RETRIES6, tries);
+  if (error < 0) return error;
   const raw: i32 = swap16(port);
   natPut(pkt, reverse, address, daddr, raw | (ports << 16), saddr, ports >>> 16, needsCt);
   st32(pkt + P_NAT, natPut(pkt, forward, daddr, saddr, ports, address, raw, needsCt));
@@ -111,7 +107,7 @@ function handleMapping(pkt: i32, ip: i32, ports: i32): i32 {
       st32(pkt + P_NAT, state);
       if (back === 0) {
         natPut(pkt, reverse, address, daddr, port | (ports << 16), saddr, ports >>> 16, needsCt);
-        st32(pkt + P_NOTES, ld32(pkt + P_NOTES) | NOTE_NAT_RESTORED);
+        note(pkt, NOTE_NAT_RESTORED);
         // In a map of a few entries the forward half may be what just made room; the caller reads the mapping from it.
         if (find6(table, forward, daddr, saddr, ports) !== state) st32(pkt + P_NAT, natPut(pkt, forward, daddr, saddr, ports, address, port, needsCt));
       }
@@ -137,8 +133,8 @@ function snatError(pkt: i32, l4: i32): i32 {
   // From a pod that is not local, 1.19 takes the source port of the scratch tuple, which nobody has set, for the old
   // port, and writes 0 over the first two bytes of the ICMPv6 header in its place.
   let leftover: i32 = 0;
-  if ((ld32(pkt + P_SNAT_FLAGS) & ST_LOCAL_ENDPOINT) === 0 && (ld32(ld32(pkt + P_NODE) + N_FLAGS) & NF_REPAIR) === 0) leftover = ld32(pkt + P_LEFTOVER_PORT);
-  if (leftover !== 0) st32(pkt + P_NOTES, ld32(pkt + P_NOTES) | NOTE_DEFECT6_LEFTOVER_PORT);
+  if ((ld32(pkt + P_SNAT_FLAGS) & ST_LOCAL_ENDPOINT) === 0 && !repairs(pkt)) leftover = ld32(pkt + P_LEFTOVER_PORT);
+  if (leftover !== 0) note(pkt, NOTE_DEFECT6_LEFTOVER_PORT);
   return rewriteHeaders6(pkt, PROTO_ICMP6, ETH_LEN, true, l4, ld32(pkt + P_NAT) + X6_ADDR, IP6_SRC, leftover, 0, 0);
 }
 
@@ -192,8 +188,8 @@ export function snatReverse6(pkt: i32, ip: i32): i32 {
     const icmp: i32 = ld32(pkt + P_FRAME) + l4;
     const type: i32 = ld8(icmp + ICMP_TYPE);
     if (isIcmp6Error(type)) {
-      if (type !== ICMP6_TOO_BIG && (ld32(ld32(pkt + P_NODE) + N_FLAGS) & NF_REPAIR) === 0) {
-        if (quotesTranslated6(pkt, l4 + ICMP_HEADER)) st32(pkt + P_NOTES, ld32(pkt + P_NOTES) | NOTE_DEFECT6_ERROR_NOT_TRANSLATED);
+      if (type !== ICMP6_TOO_BIG && !repairs(pkt)) {
+        if (quotesTranslated6(pkt, l4 + ICMP_HEADER)) note(pkt, NOTE_DEFECT6_ERROR_NOT_TRANSLATED);
         return NAT_NOT_NEEDED;
       }
       const error: i32 = natIcmp6ErrorIn(pkt, l4 + ICMP_HEADER);
@@ -215,7 +211,7 @@ export function snatReverse6(pkt: i32, ip: i32): i32 {
   const original: i32 = (podPort << 16) | (ports >>> 16);
   if (find6(table, keyWord(pkt, proto, TUPLE_OUT), ip + IP6_SRC, pod, original) === 0) {
     natPut(pkt, keyWord(pkt, proto, TUPLE_OUT), ip + IP6_SRC, pod, original, ip + IP6_DST, ports & 0xffff, needsCt);
-    st32(pkt + P_NOTES, ld32(pkt + P_NOTES) | NOTE_NAT_RESTORED);
+    note(pkt, NOTE_NAT_RESTORED);
   }
   st32(pkt + P_NAT, state);
   if (needsCt !== 0) {

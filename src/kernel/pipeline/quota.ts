@@ -1,13 +1,11 @@
 // Map sizes. A real node's maps have a size each; here a shard's tables hold the entries of all nodes. At barriers the
 // engine counts what every node holds in all shards together, and has the oldest taken where it is too much.
 import { ld32, mul, st32 } from "../mem.ts";
-import {
-  E_STATE, ES_LIVE, ES_USED_LATELY, K0, S_CT, S_NAT, T_ENTRIES, T_EVICTED, T_STRIDE, T_USED,
-} from "../layout.ts";
-import { remove } from "../table/dynamic.ts";
+import { E_STATE, ES_LIVE, ES_USED_LATELY, K0, S_CT, S_NAT, T_ENTRIES, T_STRIDE, T_USED } from "../layout.ts";
 import { natPartner } from "../datapath/snat.ts";
 import { PROTO_TCP } from "../wire/ipv4.ts";
 import { QUOTA_MAPS } from "./layout-batch.ts";
+import { evict } from "../table/evict.ts";
 
 const MAP_NAT: i32 = 2;
 
@@ -53,14 +51,7 @@ function evictFrom(table: i32, excess: i32, isNat: boolean, onlyIdle: boolean): 
       st32(entry + E_STATE, ES_LIVE);
       continue;
     }
-    const other: i32 = isNat ? natPartner(table, entry) : 0;
-    let gone: i32 = 1;
-    if (other !== 0) {
-      remove(table, other);
-      gone = 2;
-    }
-    remove(table, entry);
+    const gone: i32 = evict(table, entry, isNat ? natPartner(table, entry) : 0);
     st32(at, ld32(at) - gone);
-    st32(table + T_EVICTED, ld32(table + T_EVICTED) + gone);
   }
 }
