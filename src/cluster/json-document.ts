@@ -1,7 +1,7 @@
 // JSON with JSON.parse for the values and a scanner of our own for places: a dump of a large cluster is read at the
 // engine's speed, and only what is reported is looked for in the text.
 import type { PathSegment, SourceDocument } from "./origin.ts";
-import type { SourceRef } from "./source.ts";
+import { LineIndex, type SourceRef } from "./source.ts";
 
 /** `value` must be what JSON.parse made of `text`: the scanner relies on the text being valid. */
 export function jsonDocument(file: string, text: string, value: unknown): SourceDocument {
@@ -20,11 +20,12 @@ interface Child {
 
 class JsonIndex {
   readonly #text: string;
+  readonly #lines: LineIndex;
   readonly #children = new Map<number, ReadonlyMap<PathSegment, Child>>();
-  #lineStarts: readonly number[] | null = null;
 
   constructor(text: string) {
     this.#text = text;
+    this.#lines = new LineIndex(text);
   }
 
   locate(file: string, path: readonly PathSegment[], atKey: boolean): SourceRef {
@@ -32,22 +33,10 @@ class JsonIndex {
     at = { key: at.value, value: at.value };
     for (const segment of path) {
       const child = this.#childrenOf(at.value).get(segment);
-      if (child === undefined) return this.#place(file, at.value);
+      if (child === undefined) return this.#lines.placeOf(file, at.value);
       at = child;
     }
-    return this.#place(file, atKey ? at.key : at.value);
-  }
-
-  #place(file: string, offset: number): SourceRef {
-    const starts = (this.#lineStarts ??= lineStartsOf(this.#text));
-    let low = 0;
-    let high = starts.length - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if ((starts[middle] ?? 0) <= offset) low = middle;
-      else high = middle - 1;
-    }
-    return { file, line: low + 1, column: offset - (starts[low] ?? 0) + 1 };
+    return this.#lines.placeOf(file, atKey ? at.key : at.value);
   }
 
   #childrenOf(start: number): ReadonlyMap<PathSegment, Child> {
@@ -112,10 +101,4 @@ class JsonIndex {
     }
     return at;
   }
-}
-
-function lineStartsOf(text: string): readonly number[] {
-  const starts = [0];
-  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) starts.push(at + 1);
-  return starts;
 }

@@ -1,4 +1,5 @@
-// Manifests to a checked cluster. The only way into yaml and zod: import this file when manifests are to be read.
+// Manifests to a checked cluster. The only way into zod, and into yaml where a file needs it: import this file when manifests are
+// to be read.
 import type { z } from "zod";
 import { agentUnknown, readBugtoolNetwork, type ReportedNetwork } from "./bugtool-network.ts";
 import type { Finding, IgnoredKind } from "./finding.ts";
@@ -14,12 +15,12 @@ import type {
 } from "./model.ts";
 import { networkFrom, networkSchema } from "./network-schema.ts";
 import { compareRefs, type Origin, placeOf, type SourceDocument } from "./origin.ts";
+import { plainYamlDocuments } from "./plain-yaml-document.ts";
 import { policyFrom, policySchema } from "./policy-schema.ts";
 import { schemaProblems } from "./schema-problems.ts";
 import { isRecord, looksLikeHelmValues, SettingsReader } from "./settings.ts";
 import { formatSourceRef } from "./source.ts";
 import type { AssumedKind, SysdumpObjects } from "./sysdump-files.ts";
-import { NESTED_TOO_DEEPLY, yamlDocuments } from "./yaml-document.ts";
 
 /** Reads every manifest under `paths`. Throws one InputError that holds all faults of all files. */
 export async function loadCluster(paths: readonly string[]): Promise<Cluster> {
@@ -30,8 +31,9 @@ export async function loadCluster(paths: readonly string[]): Promise<Cluster> {
     const objects: readonly SysdumpObjects[] = sources.sysdumps.flatMap((sysdump) => sysdump.objects);
     for (const { file, assumed } of [...sources.files.map((each) => ({ file: each, assumed: null })), ...objects]) {
       const manifest = await readManifest(file, problems);
-      if (manifest !== null) for (const document of documentsOf(manifest, problems)) reader.readDocument(document, assumed);
+      if (manifest !== null) for (const document of await documentsOf(manifest, problems)) reader.readDocument(document, assumed);
     }
+    await reader.finish();
     for (const sysdump of sources.sysdumps) {
       reader.findings.push(...sysdump.findings);
       for (const network of sysdump.networks) reader.takeNetwork(await readBugtoolNetwork(network, problems));
@@ -43,9 +45,9 @@ export async function loadCluster(paths: readonly string[]): Promise<Cluster> {
   }
 }
 
-/** JSON goes through JSON.parse; what that refuses is left to the YAML reader, which either takes it (as kubectl would)
- * or says where it is broken. */
-function documentsOf(file: ManifestFile, problems: InputProblem[]): readonly SourceDocument[] {
+/** JSON goes through JSON.parse, plain YAML through its own reader; what these refuse is left to the yaml package, which either takes
+ * it (as kubectl would) or says where it is broken. */
+async function documentsOf(file: ManifestFile, problems: InputProblem[]): Promise<readonly SourceDocument[]> {
   if (/\.json$/i.test(file.path)) {
     try {
       return [jsonDocument(file.path, file.text, JSON.parse(file.text))];
@@ -53,6 +55,9 @@ function documentsOf(file: ManifestFile, problems: InputProblem[]): readonly Sou
       // Falls through to the reader that knows lines and columns.
     }
   }
+  const plain = plainYamlDocuments(file.path, file.text);
+  if (plain !== null) return plain;
+  const { NESTED_TOO_DEEPLY, yamlDocuments } = await import("./yaml-document.ts");
   try {
     const parsed = yamlDocuments(file.path, file.text);
     problems.push(...parsed.problems);
@@ -113,6 +118,11 @@ class ManifestReader {
     else if (reported.devices.length > 0 && !this.#networks.some(({ name }) => name === agent.nodeName)) {
       this.#networks.push({ ...reported, name: agent.nodeName, podCidrs: [] });
     }
+  }
+
+  /** To be called when every document was read. */
+  async finish(): Promise<void> {
+    await this.#settings.finish();
   }
 
   cluster(fileCount: number): Cluster {

@@ -5,7 +5,6 @@ import { cidr } from "./field-schemas.ts";
 import type { Finding } from "./finding.ts";
 import type { MasqueradeAgentConfig, Setting, SettingsSource } from "./model.ts";
 import { formatPath, type Origin, placeOf } from "./origin.ts";
-import { yamlValue } from "./yaml-document.ts";
 
 /** Helm's path (install/kubernetes/cilium/values.yaml) and the option that its template writes into cilium-config. */
 const HELM_OPTIONS: readonly (readonly [path: string, option: string])[] = [
@@ -56,6 +55,7 @@ export class SettingsReader {
   masqueradeAgent: MasqueradeAgentConfig | null = null;
   readonly #helm = new Map<string, Setting>();
   readonly #agent = new Map<string, Setting>();
+  #agentText: { readonly text: string; readonly place: Origin; readonly key: string } | null = null;
 
   /** The agent reads the ConfigMap, so it wins over the values that it was made from. */
   settings(): ReadonlyMap<string, Setting> {
@@ -102,6 +102,14 @@ export class SettingsReader {
       this.findings.push(agentFinding(place, `data.${key} is not a string`));
       return;
     }
+    this.#agentText = { text, place, key };
+  }
+
+  /** Reads what was left for later: a ConfigMap's value can be any YAML, and the reader of that is worth loading only where one is. */
+  async finish(): Promise<void> {
+    if (this.#agentText === null) return;
+    const { text, place, key } = this.#agentText;
+    const { yamlValue } = await import("./yaml-document.ts");
     const { value, fault } = yamlValue(text);
     if (fault !== null) this.findings.push(agentFinding(place, `data.${key} is broken YAML: ${fault}`));
     else if (isRecord(value)) this.#takeMasqueradeAgent(value, place);

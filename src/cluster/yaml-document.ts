@@ -1,15 +1,16 @@
-// YAML (several documents in a file) with places for every value.
+// Any YAML (several documents in a file) with places for every value, by the yaml package. Files of plain YAML do not come here
+// (plain-yaml.ts); import this file when one has to.
 import {
   Composer, type Document, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type ParsedNode, Parser,
 } from "yaml";
 import type { InputProblem } from "./input-error.ts";
 import type { PathSegment, SourceDocument } from "./origin.ts";
+import { MOST_DOCUMENTS } from "./plain-yaml-document.ts";
 import type { SourceRef } from "./source.ts";
 
 /** Texts up to this many characters keep their syntax trees; of larger ones the part that a place is asked for is parsed
  * again (a tree takes some 80 times the text's size). */
 const KEEP_TREES_BELOW = 1 << 20;
-const MOST_DOCUMENTS = 100_000;
 /** A manifest uses aliases rarely if at all; the bound stops expansion bombs. */
 const MOST_ALIASES = 100;
 
