@@ -305,6 +305,7 @@ export const C_STRIDE: i32 = 64;
 export const CF_RX_CLOSING: i32 = 1;
 export const CF_TX_CLOSING: i32 = 2;
 export const CF_SEEN_NON_SYN: i32 = 16;
+export const CF_PROXY_REDIRECT: i32 = 64;
 export const CF_FROM_TUNNEL: i32 = 1024;
 /** Tuple directions (bpf/lib/common.h). */
 export const TUPLE_OUT: i32 = 0;

@@ -27,10 +27,13 @@ export const DROP_INVALID_IDENTITY: i32 = -171;
 /** Not a drop: the packet goes on untranslated (NAT_PUNT_TO_STACK). */
 export const NAT_NOT_NEEDED: i32 = -173;
 export const DROP_FRAG_NOT_FOUND: i32 = -175;
+export const DROP_POLICY_DENY: i32 = -181;
 export const DROP_VLAN_FILTERED: i32 = -182;
 export const DROP_INVALID_TC_BUFFER: i32 = -184;
+export const DROP_AUTH_REQUIRED: i32 = -189;
 export const DROP_NO_EGRESS_GATEWAY: i32 = -194;
 export const DROP_TTL_EXCEEDED: i32 = -196;
+export const DROP_NO_NODE_ID: i32 = -197;
 export const DROP_NO_EGRESS_IP: i32 = -204;
 
 export const CT_NEW: i32 = 0;
@@ -47,6 +50,8 @@ export const ID_WORLD_IPV6: i32 = 10;
 
 // skb mark magics (bpf/lib/common.h): bits 8 to 11.
 export const MARK_MASK: i32 = 0x0f00;
+/** To the proxy: its port, raw, in the upper 16 bits. */
+export const MARK_TO_PROXY: i32 = 0x0200;
 export const MARK_SNAT_DONE: i32 = 0x0300;
 export const MARK_OVERLAY: i32 = 0x0400;
 export const MARK_EGW_DONE: i32 = 0x0500;

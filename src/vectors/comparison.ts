@@ -1,7 +1,7 @@
 // Compares what a hook did with what was recorded, field by field, and counts what it compared.
-import { type ConntrackEntry, type NatEntry, type RecordedStep } from "./recording.ts";
+import { type ConntrackEntry, type NatEntry, type PolicyStats, type PolicyVerdict, type RecordedStep } from "./recording.ts";
 
-export const CATEGORIES = ["verdict", "drop reason", "redirect", "tunnel key", "frame", "mark", "conntrack", "nat", "draw"] as const;
+export const CATEGORIES = ["verdict", "drop reason", "redirect", "tunnel key", "frame", "mark", "conntrack", "nat", "draw", "policy verdict", "policy stats"] as const;
 export type Category = (typeof CATEGORIES)[number];
 
 export interface Difference {
@@ -22,6 +22,9 @@ export interface HookOutcome {
   readonly tunnelKey: { readonly vni: number; readonly remote: string } | null;
   readonly conntrack: readonly ConntrackEntry[];
   readonly nat: readonly NatEntry[];
+  /** The notification that was sent, null for none. */
+  readonly policyVerdict: PolicyVerdict | null;
+  readonly policyStats: readonly PolicyStats[];
 }
 
 /** Seconds by which a recorded lifetime may be off: it was rounded. */
@@ -47,6 +50,8 @@ export class Comparison {
     this.field("tunnel key", "remote", step.tunnel_key?.remote ?? NONE, ours.tunnelKey?.remote ?? NONE);
     if (step.ct_after != null) this.conntrack(step.ct_after, ours.conntrack);
     if (step.nat_after != null) this.nat(step.nat_after, ours.nat);
+    if (step.policy_verdict !== undefined) this.policyVerdict(step.policy_verdict, ours.policyVerdict);
+    if (step.policy_stats_after != null) this.policyStats(step.policy_stats_after, ours.policyStats);
   }
 
   field(category: Category, field: string, recorded: string | number, ours: string | number): void {
@@ -72,6 +77,19 @@ export class Comparison {
     });
   }
 
+  private policyVerdict(recorded: PolicyVerdict | null, ours: PolicyVerdict | null): void {
+    this.field("policy verdict", "notification", recorded === null ? NONE : "sent", ours === null ? NONE : "sent");
+    if (recorded === null || ours === null) return;
+    for (const field of ["remote_identity", "dport", "proto", "match_type", "verdict", "auth_type", "audited", "cookie"] as const)
+      this.field("policy verdict", field, recorded[field], ours[field]);
+  }
+
+  private policyStats(recorded: readonly PolicyStats[], ours: readonly PolicyStats[]): void {
+    this.entries("policy stats", recorded, ours, policyStatsKey, (name, entry, found) => {
+      for (const field of ["packets", "bytes"] as const) this.field("policy stats", `${name} ${field}`, entry[field], found[field]);
+    });
+  }
+
   private entries<Entry>(
     category: Category, recorded: readonly Entry[], ours: readonly Entry[], keyOf: (entry: Entry) => string,
     fields: (name: string, recorded: Entry, ours: Entry) => void,
@@ -90,4 +108,9 @@ export class Comparison {
 /** What makes two NAT entries the same one. */
 export function natKey(entry: NatEntry): string {
   return `${entry.dir} ${entry.nexthdr} ${entry.saddr}:${entry.sport}>${entry.daddr}:${entry.dport}`;
+}
+
+/** What makes two counters of policy entries the same one. */
+export function policyStatsKey(row: Omit<PolicyStats, "packets" | "bytes">): string {
+  return `endpoint ${row.endpoint_id} ${row.dir} identity ${row.identity} proto ${row.proto} port ${row.dport}/${row.prefixlen}`;
 }

@@ -4,6 +4,7 @@ import type { IpcacheEntryImage } from "../engine/image/ipcache-image.ts";
 import type { PolicyEntryImage } from "../engine/image/policy-image.ts";
 import { dotted, ipv4, isIpv6Text, prefix4 } from "./lab-addresses.ts";
 import { LabMaps6 } from "./lab-maps6.ts";
+import { LabPolicyMap } from "./lab-policy-map.ts";
 import type { RecordedMapChange, RecordedMaps } from "./recording.ts";
 
 export interface LabEndpoint {
@@ -19,12 +20,15 @@ const prefixKey = (prefix: Prefix): string => `${dotted(prefix.address)}/${prefi
 
 export class LabMaps {
   readonly v6 = new LabMaps6();
+  /** Network policy of the pod whose program the recordings run. */
+  readonly pod: LabPolicyMap;
   readonly #policies = new Map<string, PolicyEntryImage>();
   readonly #ipcache = new Map<string, IpcacheEntryImage>();
   readonly #endpoints = new Map<number, LabEndpoint>();
   readonly #ipmasq = new Map<string, Prefix>();
 
   constructor(recorded: RecordedMaps) {
+    this.pod = new LabPolicyMap(recorded.policy ?? null, recorded.auth);
     for (const row of recorded.policies) this.#putPolicy(row);
     for (const row of recorded.ipcache) this.#putIpcache(row);
     for (const row of recorded.endpoints) this.#putEndpoint(row);
@@ -39,8 +43,9 @@ export class LabMaps {
   /** Applies a change to a read-only map; false when the change is none that these maps know. */
   apply(change: RecordedMapChange): boolean {
     switch (change.map) {
-      case "policies": case "policy": return this.#changePolicies(change);
-      case "ipcache": return this.#changeIpcache(change);
+      case "policy": return change.entry === undefined ? this.#changePolicies(change) : this.pod.change(change.op, change.entry);
+      case "policies": return this.#changePolicies(change);
+      case "ipcache": return this.#changeIpcache(change.entry !== undefined && "prefix" in change.entry ? { ...change, ...change.entry } : change);
       case "ipmasq": return this.#changeIpmasq(change);
       case "endpoints": return this.#changeEndpoints(change);
       default: return false;

@@ -9,10 +9,11 @@ import { writePolicyTable6 } from "../engine/image/policy-image6.ts";
 import { type ShardCapacity, writeShard } from "../engine/image/shard-image.ts";
 import { type Kernel, kernelOn, type KernelKind } from "../engine/kernel-instance.ts";
 import { NF_IPV6, P_ROOM, S_FORCED, S_FORCED_COUNT, S_FORCED_NEXT } from "../kernel/layout.ts";
+import { EP_POLICY } from "../kernel/layout-policy.ts";
 import { EP6_SIZE, P_SPARE, SPARE_BYTES } from "../kernel/layout6.ts";
 import type { LabMaps } from "./lab-maps.ts";
 import type { LabSettings } from "./lab-settings.ts";
-import { LAB_NODES, labNode, labNode6, type LabNodeName, type LabPod } from "./laboratory.ts";
+import { hasPolicyMap, LAB_NODES, labNode, labNode6, type LabNodeName, type LabPod } from "./laboratory.ts";
 
 const MEMORY_BYTES = 64 * 1024 * 1024;
 /** Room for the longest frame. */
@@ -58,6 +59,7 @@ export class CaseMemory {
   readonly #spare: number;
   readonly #nodes = new Map<LabNodeName, number>();
   readonly #pods = new Map<number, number>();
+  #podPolicy = 0;
   readonly #setUsed: (used: number) => void;
 
   constructor(arena: Arena, capacity: ShardCapacity, setUsed: (used: number) => void) {
@@ -76,11 +78,13 @@ export class CaseMemory {
   /** Writes a node's read-only tables, in the place of what it had before. */
   publish(name: LabNodeName, settings: LabSettings, maps: LabMaps): void {
     const policies = writePolicyTable(this.arena, maps.policies), ipcache = writeIpcache(this.arena, maps.ipcache);
-    const at = writeNode(this.arena, labNode(name, settings, maps, policies, ipcache));
+    const podPolicy = maps.pod.write(this.arena), networkPolicy = maps.pod.nodePolicy(this.arena, settings);
+    const at = writeNode(this.arena, { ...labNode(name, settings, maps, policies, ipcache, podPolicy), networkPolicy });
     if (hasIpv6(settings)) {
       const policies6 = writePolicyTable6(this.arena, maps.v6.policies), ipcache6 = writeIpcache6(this.arena, maps.v6.ipcache);
-      writeNode6(this.arena, at, labNode6(name, settings, maps, policies6, ipcache6));
+      writeNode6(this.arena, at, labNode6(name, settings, maps, policies6, ipcache6, podPolicy));
     }
+    if (name === "src") this.#publishPods(podPolicy);
     this.#nodes.set(name, at);
     this.#setUsed(this.arena.used);
   }
@@ -98,9 +102,15 @@ export class CaseMemory {
       at = this.arena.take(EP6_SIZE);
       writeEndpoint6(this.arena, at, { ...pod, flags: 0 });
       this.#pods.set(pod.ifindex, at);
+      this.arena.put32(at + EP_POLICY, hasPolicyMap(pod.ifindex) ? this.#podPolicy : 0);
       this.#setUsed(this.arena.used);
     }
     return at;
+  }
+
+  #publishPods(policyMap: number): void {
+    this.#podPolicy = policyMap;
+    for (const [ifindex, at] of this.#pods) if (hasPolicyMap(ifindex)) this.arena.put32(at + EP_POLICY, policyMap);
   }
 
   /** A packet with every field 0 and nothing left over from the last. */

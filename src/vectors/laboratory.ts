@@ -61,6 +61,9 @@ function pod(deviceName: string, ifindex: number, address: string, address6: str
   };
 }
 
+/** Is it the pod whose policy map recordings show? */
+export function hasPolicyMap(ifindex: number): boolean { return ifindex === PODS[0]?.ifindex; }
+
 /** The pod behind a device, or the one with an address where a step names it. */
 export function labPod(deviceName: string, endpoint: string | undefined): LabPod | undefined {
   return PODS.find((each) => (endpoint === undefined ? each.device === deviceName : hasAddress(each, endpoint)));
@@ -98,7 +101,9 @@ function route(to: string, via: string | null, ifindex: number): NodeImage["rout
 }
 
 /** A node of the laboratory with the tables of a case. */
-export function labNode(name: LabNodeName, settings: LabSettings, maps: LabMaps, policyTable: number, ipcacheTable: number): NodeImage {
+export function labNode(
+  name: LabNodeName, settings: LabSettings, maps: LabMaps, policyTable: number, ipcacheTable: number, podPolicy: number,
+): NodeImage {
   const devices = DEVICES[name].map((each) => each.image);
   return {
     index: LAB_NODES.indexOf(name),
@@ -110,7 +115,7 @@ export function labNode(name: LabNodeName, settings: LabSettings, maps: LabMaps,
       const local = PODS.find((known) => known.ifindex === each.ifindex);
       return {
         address: each.address, flags: each.flags | (each.host ? EPF_HOST : 0), ifindex: each.ifindex, id: each.id, identity: each.identity,
-        mac: local?.mac ?? [], nodeMac: local?.nodeMac ?? [],
+        mac: local?.mac ?? [], nodeMac: local?.nodeMac ?? [], policyMap: hasPolicyMap(each.ifindex) ? podPolicy : 0,
       };
     }),
     devices,
@@ -148,7 +153,9 @@ function route6(to: string, via: string | null, ifindex: number): NodeImage6["ro
 }
 
 /** The IPv6 side of a node of the laboratory. */
-export function labNode6(name: LabNodeName, settings: LabSettings, maps: LabMaps, policyTable: number, ipcacheTable: number): NodeImage6 {
+export function labNode6(
+  name: LabNodeName, settings: LabSettings, maps: LabMaps, policyTable: number, ipcacheTable: number, podPolicy: number,
+): NodeImage6 {
   return {
     address: ipv6(name === "src" ? "fd00:c0a8:1::11" : "fd00:c0a8:1::12"),
     router: ipv6(name === "src" ? "fd00:10:1::1" : "fd00:10:3::1"),
@@ -159,7 +166,7 @@ export function labNode6(name: LabNodeName, settings: LabSettings, maps: LabMaps
       const local = PODS.find((known) => known.ifindex === each.ifindex);
       return {
         address: local?.address ?? 0, address6: each.address, flags: each.flags | (each.host ? EPF_HOST : 0), ifindex: each.ifindex, id: each.id,
-        identity: each.identity, mac: local?.mac ?? [], nodeMac: local?.nodeMac ?? [],
+        identity: each.identity, mac: local?.mac ?? [], nodeMac: local?.nodeMac ?? [], policyMap: hasPolicyMap(each.ifindex) ? podPolicy : 0,
       };
     }),
     masqueradeIps: DEVICES[name].map((each) => each.masqueradeIp6),

@@ -18,8 +18,18 @@ const ipcacheEntry = z.object({
 const endpoint = z.object({
   ip: z.string(), ifindex: z.number().int().min(0), lxc_id: byte16, host: z.boolean(), identity: word, flags: word.optional(),
 });
+/** A row of a pod's policy map; `value_prefixlen` where the value says another prefix than the key. */
+const podPolicy = z.object({
+  identity: word, dir: z.enum(["egress", "ingress"]), proto: z.number().int().min(0).max(255), dport: byte16, prefixlen: z.number().int().min(0).max(24),
+  deny: z.boolean(), precedence: word, auth_type: z.number().int().min(0).max(127), auth_explicit: z.boolean(), proxy_port: byte16, cookie: word,
+  value_prefixlen: z.number().int().min(0).max(31).optional(),
+});
+const authenticated = z.object({
+  local_identity: word, remote_identity: word, remote_node_id: byte16, auth_type: z.number().int().min(0).max(127), expiration_unit_512ns: z.number().min(0),
+});
 const nodeMaps = z.object({
   policies: z.array(policy), ipcache: z.array(ipcacheEntry), endpoints: z.array(endpoint), ipmasq: z.array(z.string()).default([]),
+  policy: z.array(podPolicy).optional(), auth: z.array(authenticated).default([]),
 });
 
 const config = z.object({
@@ -34,6 +44,10 @@ const config = z.object({
   snat_port_range: z.tuple([byte16, byte16]),
   nat_ipv4_masquerade_source: z.string(),
   nat_ipv4_masquerade_gateway: z.string(),
+  enable_icmp_rule: z.number(),
+  allow_icmp_frag_needed: z.number(),
+  enable_extended_ip_protocols: z.number(),
+  policy_deny_response_enabled: z.number(),
 }).partial();
 
 const nodeName = z.enum(["src", "gw", "source", "gateway", "both"]);
@@ -44,7 +58,7 @@ const anyRow = z.object({
   host: z.boolean(), flags: word, egress_ifindex: z.number().int().min(0), dir: z.enum(["INGRESS", "EGRESS"]), daddr: z.string(), sport: byte16,
   dport: byte16, dport_from: byte16, dport_to: byte16, nexthdr: z.number().int().min(0).max(255), to_addr: z.string(), to_port: byte16,
 }).partial();
-const mapChange = anyRow.extend({ op: z.string(), node: nodeName, map: z.string().default("policies") });
+const mapChange = anyRow.extend({ op: z.string(), node: nodeName, map: z.string().default("policies"), entry: z.union([podPolicy, ipcacheEntry]).optional() });
 
 const prefill = z.object({
   node: nodeName, dir: z.enum(["INGRESS", "EGRESS"]), saddr: z.string(), daddr: z.string(), sport: byte16, nexthdr: z.number().int().min(0).max(255),
@@ -60,6 +74,14 @@ const conntrackEntry = z.object({
 const natEntry = z.object({
   dir: z.enum(["INGRESS", "EGRESS"]), saddr: z.string(), sport: byte16, daddr: z.string(), dport: byte16, nexthdr: z.number(), to_addr: z.string(),
   to_port: byte16, needs_ct: z.number(),
+});
+
+/** The policy verdict notification; `verdict` is the proxy's port in network order where one takes over. */
+const policyVerdict = z.object({
+  remote_identity: word, dport: byte16, proto: z.number(), match_type: z.number(), verdict: z.number(), auth_type: z.number(), audited: z.number(), cookie: word,
+});
+const policyStats = z.object({
+  endpoint_id: byte16, identity: word, dir: z.enum(["egress", "ingress"]), proto: z.number(), dport: byte16, prefixlen: z.number(), packets: z.number(), bytes: z.number(),
 });
 
 const step = z.object({
@@ -82,7 +104,8 @@ const step = z.object({
   ct_after: z.array(conntrackEntry).nullish(),
   nat_after: z.array(natEntry).nullish(),
   nondeterministic: z.array(z.string()).nullish(),
-  policy_verdict: z.unknown().optional(),
+  policy_verdict: policyVerdict.nullish(),
+  policy_stats_after: z.array(policyStats).nullish(),
 });
 
 export const recordedCase = z.object({
@@ -101,6 +124,10 @@ export type RecordedCase = z.infer<typeof recordedCase>;
 export type RecordedStep = RecordedCase["steps"][number];
 export type RecordedMaps = z.infer<typeof nodeMaps>;
 export type RecordedMapChange = z.infer<typeof mapChange>;
+export type RecordedPodPolicy = z.infer<typeof podPolicy>;
+export type RecordedAuthentication = z.infer<typeof authenticated>;
+export type PolicyVerdict = z.infer<typeof policyVerdict>;
+export type PolicyStats = z.infer<typeof policyStats>;
 export type RecordedPrefill = z.infer<typeof prefill>;
 export type RecordedConfig = z.infer<typeof config>;
 export type ConntrackEntry = z.infer<typeof conntrackEntry>;

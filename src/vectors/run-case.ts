@@ -16,6 +16,7 @@ import { LabMaps } from "./lab-maps.ts";
 import { type CaseMemory, type LabMemory, roomFor } from "./lab-memory.ts";
 import { type LabSettings, labSettings } from "./lab-settings.ts";
 import { deviceIndex, deviceName, LAB_NODES, type LabNodeName, labPod } from "./laboratory.ts";
+import { LabPolicyStats, sentVerdict } from "./lab-policy-verdict.ts";
 import { type RecordedDraw, recordedDraw } from "./recorded-draw.ts";
 import type { RecordedCase, RecordedMapChange, RecordedStep } from "./recording.ts";
 
@@ -60,6 +61,7 @@ class CaseRun {
   readonly #comparison: Comparison;
   /** Map sizes are small on purpose: what the kernel's LRU evicts is taken from the recording. */
   readonly #evicts: boolean;
+  readonly #policyStats = new LabPolicyStats();
   #unknownChange: string | null = null;
 
   constructor(memory: LabMemory, recorded: RecordedCase, settings: LabSettings, comparison: Comparison) {
@@ -163,7 +165,8 @@ class CaseRun {
   }
 
   #outcome(step: RecordedStep, node: number, verdict: number): HookOutcome {
-    const { arena, packet } = this.#memory, frame = arena.get32(packet + P_FRAME);
+    const { arena, packet } = this.#memory, frame = arena.get32(packet + P_FRAME), bytesIn = Buffer.from(step.in_hex, "hex");
+    this.#policyStats.count(arena, packet, bytesIn);
     const redirected = verdict === VERDICT_REDIRECT;
     const to = arena.get32(packet + P_TO);
     return {
@@ -176,6 +179,8 @@ class CaseRun {
         ? { vni: arena.get32(packet + P_TUNNEL_VNI), remote: dotted(addressOf(arena.get32(packet + P_TUNNEL_REMOTE))) } : null,
       conntrack: step.ct_after == null ? [] : this.#flows.conntrack(node, NOW),
       nat: step.nat_after == null ? [] : this.#flows.nat(node),
+      policyVerdict: sentVerdict(arena, packet, bytesIn),
+      policyStats: this.#policyStats.rows,
     };
   }
 

@@ -9,8 +9,10 @@ import { recordedCaseOf } from "./recorded-files.ts";
 const memory = new LabMemory("ts");
 
 /** Differences of the first step with this node and hook after `falsify` changed what was recorded of it. */
-function differences(hook: string, node: string, falsify: (step: RecordedStep) => void, caseName = "tcp_lifecycle"): readonly Difference[] {
-  const recorded: RecordedCase = structuredClone(recordedCaseOf("tcp.jsonl.gz", caseName).recorded);
+function differences(
+  hook: string, node: string, falsify: (step: RecordedStep) => void, caseName = "tcp_lifecycle", file = "tcp.jsonl.gz",
+): readonly Difference[] {
+  const recorded: RecordedCase = structuredClone(recordedCaseOf(file, caseName).recorded);
   const k = recorded.steps.findIndex((step) => step.hook === hook && step.node === node);
   const step = recorded.steps[k];
   if (step === undefined) throw new Error(`${caseName} has no step ${node} ${hook}`);
@@ -42,6 +44,20 @@ test.each<[string, string, string, (step: RecordedStep) => void]>([
   const found = differences(hook, node, falsify);
   expect(found.length).toBeGreaterThan(0);
   expect([...new Set(found.map((each) => each.category))]).toEqual([category]);
+});
+
+test.each(["remote_identity", "dport", "proto", "match_type", "verdict", "auth_type", "audited", "cookie"] as const)(
+  "a falsified %s of a policy verdict is found", (field) => {
+    const found = differences("from_container", "src", (step) => { if (step.policy_verdict) step.policy_verdict[field] += 1; }, "l3_l4", "netpol.jsonl.gz");
+    expect(found).toEqual([expect.objectContaining({ category: "policy verdict", field })]);
+  },
+);
+
+test("a policy verdict that was not sent, and counters of an entry that did not decide, are found", () => {
+  const unsent = differences("from_container", "src", (step) => { step.policy_verdict = null; }, "l3_l4", "netpol.jsonl.gz");
+  expect(unsent).toEqual([expect.objectContaining({ category: "policy verdict", field: "notification", recorded: "none", ours: "sent" })]);
+  const other = differences("from_container", "src", (step) => { for (const row of step.policy_stats_after ?? []) row.identity = 0; }, "l3_l4", "netpol.jsonl.gz");
+  expect([...new Set(other.map(({ category }) => category))]).toEqual(["policy stats"]);
 });
 
 test.each(["packets", "bytes", "rx_closing", "tx_closing", "seen_non_syn", "from_tunnel", "tx_flags", "rx_flags", "src_sec_id"] as const)(

@@ -4,6 +4,7 @@ import {
   N_EXCLUSION_MASK, N_FIB, N_FLAGS, N_HOST_MAC, N_INDEX, N_IPCACHE, N_IPMASQ, N_LIFE_ANY, N_LIFE_FIN, N_LIFE_SYN, N_LIFE_TCP, N_POLICY, N_SIZE,
   N_SNAT_MAX, N_SNAT_MIN, N_TUNNEL_IFINDEX, N_TUNNEL_MAC, N_TUNNEL_PORT, N_VLAN_ALLOWED, N_WORLD, NF_EXCLUSION, NF_IPMASQ, RT_IFINDEX, RT_SIZE, RT_VIA,
 } from "../../kernel/layout.ts";
+import { EP_POLICY, N_AUTH, N_AUTH_COUNT, N_NODE_IDS, N_POLICY_FLAGS, NPF_FRAG_NEEDED, NPF_ICMP_RULES } from "../../kernel/layout-policy.ts";
 import type { Prefix } from "../../control/tables.ts";
 import { type Arena, wireMask, wirePort, wireWord } from "./arena.ts";
 import { writePrefixTable } from "./prefix-table.ts";
@@ -18,7 +19,23 @@ export interface EndpointImage {
   readonly identity: number;
   readonly mac: readonly number[];
   readonly nodeMac: readonly number[];
+  /** Address of its policy map in the same memory; absent or 0: nothing is enforced. */
+  readonly policyMap?: number;
 }
+
+/** What a node's programs were built with for network policy. */
+export interface NodePolicyImage {
+  /** NPF_… bits. */
+  readonly flags: number;
+  /** Address of the table of node ids, 0 for none. */
+  readonly nodeIds: number;
+  /** Address and number of AU_… records. */
+  readonly auth: number;
+  readonly authCount: number;
+}
+
+/** ICMP types count as ports, and "fragmentation needed" always passes: the agent's defaults. */
+export const DEFAULT_NODE_POLICY: NodePolicyImage = { flags: NPF_ICMP_RULES | NPF_FRAG_NEEDED, nodeIds: 0, auth: 0, authCount: 0 };
 
 export interface DeviceImage {
   readonly ifindex: number;
@@ -62,6 +79,8 @@ export interface NodeImage {
   readonly tunnelMac: readonly number[];
   readonly hostMac: readonly number[];
   readonly vlanAllowed: number;
+  /** Absent: DEFAULT_NODE_POLICY. */
+  readonly networkPolicy?: NodePolicyImage;
 }
 
 export function putMac(arena: Arena, at: number, mac: readonly number[]): void {
@@ -101,6 +120,11 @@ export function writeNode(arena: Arena, node: NodeImage): number {
   arena.put32(at + N_TUNNEL_IFINDEX, node.tunnelIfindex);
   arena.put32(at + N_TUNNEL_PORT, wirePort(node.tunnelPort));
   arena.put32(at + N_VLAN_ALLOWED, node.vlanAllowed);
+  const policy = node.networkPolicy ?? DEFAULT_NODE_POLICY;
+  arena.put32(at + N_POLICY_FLAGS, policy.flags);
+  arena.put32(at + N_NODE_IDS, policy.nodeIds);
+  arena.put32(at + N_AUTH, policy.auth);
+  arena.put32(at + N_AUTH_COUNT, policy.authCount);
   putMac(arena, at + N_TUNNEL_MAC, node.tunnelMac);
   putMac(arena, at + N_HOST_MAC, node.hostMac);
   return at;
@@ -117,6 +141,7 @@ function writeEndpoints(arena: Arena, endpoints: readonly EndpointImage[]): numb
       arena.put32(at + EP_IDENTITY, endpoint.identity);
       putMac(arena, at + EP_MAC, endpoint.mac);
       putMac(arena, at + EP_NODE_MAC, endpoint.nodeMac);
+      arena.put32(at + EP_POLICY, endpoint.policyMap ?? 0);
     },
   })));
 }

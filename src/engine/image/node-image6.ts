@@ -7,6 +7,7 @@ import {
   EP6_SIZE, EP_ADDRESS6, FR6_ADDR, FR6_MASK, FR6_SIZE, FR6_TABLE, N_ADDRESS6, N_ENDPOINTS6, N_EXCLUSION6_ADDR, N_EXCLUSION6_MASK, N_FIB6, N_IPCACHE6,
   N_IPMASQ6, N_LOOPBACK6, N_POLICY6, N_ROUTER6, RT6_IFINDEX, RT6_SIZE, RT6_VIA,
 } from "../../kernel/layout6.ts";
+import { EP_POLICY } from "../../kernel/layout-policy.ts";
 import type { Prefix6 } from "../../control/tables.ts";
 import { mask6, putAddress6 } from "./address6.ts";
 import { type Arena, wireWord } from "./arena.ts";
@@ -82,6 +83,7 @@ export function writeEndpoint6(arena: Arena, at: number, endpoint: EndpointImage
   arena.put32(at + EP_IDENTITY, endpoint.identity);
   putMac(arena, at + EP_MAC, endpoint.mac);
   putMac(arena, at + EP_NODE_MAC, endpoint.nodeMac);
+  arena.put32(at + EP_POLICY, endpoint.policyMap ?? 0);
   putAddress6(arena, at + EP_ADDRESS6, endpoint.address6);
 }
 

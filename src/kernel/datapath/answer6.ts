@@ -42,7 +42,7 @@ export function answerFromNode(pkt: i32): void {
 
 /** Makes the frame `by` bytes longer on the wire, zeroes behind what is known; it moves to the spare room for that.
  * False when there is none large enough. */
-function growFrame(pkt: i32, by: i32): boolean {
+export function growFrame(pkt: i32, by: i32): boolean {
   const spare: i32 = ld32(pkt + P_SPARE), length: i32 = ld32(pkt + P_LEN);
   if (spare === 0 || length + by > SPARE_BYTES) return false;
   copy(spare, ld32(pkt + P_FRAME), length);

@@ -1,7 +1,7 @@
 // Connection tracking (bpf/lib/conntrack.h): state by existence, no windows, look-ups that ignore lifetimes.
 import { fill, ld16, ld32, ld8, ldf64, ltu, st16, st32, st8, stf64 } from "../mem.ts";
 import {
-  C_BYTES, C_FLAGS, C_IDENTITY, C_LIFETIME, C_PACKETS, C_RX_REPORT, C_SEEN, C_STRIDE, C_TX_REPORT, CF_FROM_TUNNEL, CF_RX_CLOSING, CF_SEEN_NON_SYN,
+  C_BYTES, C_FLAGS, C_IDENTITY, C_LIFETIME, C_PACKETS, C_RX_REPORT, C_SEEN, C_STRIDE, C_TX_REPORT, CF_FROM_TUNNEL, CF_PROXY_REDIRECT, CF_RX_CLOSING, CF_SEEN_NON_SYN,
   CF_TX_CLOSING, N_FLAGS, N_LIFE_ANY, N_LIFE_FIN, N_LIFE_SYN, N_LIFE_TCP, NF_ACCOUNTING, P_CT_ENTRY, P_NODE, P_NOW, P_PORTS, P_RELATED, P_SHARD,
   P_WIRE_LEN, S_CT, TUPLE_IN, TUPLE_OUT, TUPLE_RELATED,
 } from "../layout.ts";
@@ -9,7 +9,7 @@ import { find, insert, isFull, oldest } from "../table/dynamic.ts";
 import { CT_ESTABLISHED, CT_NEW, CT_RELATED, CT_REPLY, DROP_CT_CREATE_FAILED, DROP_CT_INVALID_HDR } from "../verdict.ts";
 import { hasL4Header, IP_DST, IP_PROTO, IP_SRC, PROTO_ICMP, PROTO_TCP } from "../wire/ipv4.ts";
 import { TCP_ACK, TCP_FIN, TCP_FLAGS, TCP_RST, TCP_SYN, tcpFlags, within } from "../wire/l4.ts";
-import { ctExtractPorts, keyWord, swapPorts } from "./ports.ts";
+import { ctExtractPorts, keyWord, swapPorts, withExtendedProtocols } from "./ports.ts";
 import { evict } from "../table/evict.ts";
 
 export const DIR_EGRESS: i32 = 0;
@@ -97,7 +97,7 @@ function flagsFor(pkt: i32, ip: i32, l4: i32): i32 {
 /** ct_lookup4 with SCOPE_BIDIR on the packet's own headers: reverse direction first, then forward.
  * CT_… or a drop; P_PORTS keeps the ports, P_RELATED the related flag, for ctCreate. */
 export function ctLookupBoth(pkt: i32, ip: i32, l4: i32, dir: i32): i32 {
-  const error: i32 = ctExtractPorts(pkt, ip, l4);
+  const error: i32 = withExtendedProtocols(pkt, ctExtractPorts(pkt, ip, l4));
   if (error < 0) return error;
   const flags: i32 = flagsFor(pkt, ip, l4);
   if (flags < 0) return DROP_CT_INVALID_HDR;
@@ -154,6 +154,17 @@ export function ctCreate(
   fillEntry(pkt, entry, isTcp, dir, identity, fromTunnel);
   countPacket(pkt, entry);
   return 0;
+}
+
+/** Marks the entry that ctCreate has just made, and its twin, as a connection that the proxy has. */
+export function ctMarkProxied(pkt: i32, proto: i32, tupleFlags: i32, daddr: i32, saddr: i32, ports: i32): void {
+  const table: i32 = ld32(pkt + P_SHARD) + S_CT;
+  markProxied(find(table, keyWord(pkt, PROTO_ICMP, tupleFlags | TUPLE_RELATED), daddr, saddr, 0));
+  markProxied(find(table, keyWord(pkt, proto, tupleFlags), daddr, saddr, ports));
+}
+
+export function markProxied(entry: i32): void {
+  if (entry !== 0) st16(entry + C_FLAGS, ld16(entry + C_FLAGS) | CF_PROXY_REDIRECT);
 }
 
 /** A new TCP entry starts as if a SYN had been seen, whatever the packet was (ct_create4). */

@@ -9,8 +9,8 @@ import { CT_NEW, CT_RELATED, CT_REPLY, DROP_CT_CREATE_FAILED, DROP_CT_INVALID_HD
 import { PROTO_TCP } from "../wire/ipv4.ts";
 import { IP6_DST, IP6_SRC, PROTO_ICMP6 } from "../wire/ipv6.ts";
 import { TCP_FLAGS, tcpFlags, within } from "../wire/l4.ts";
-import { DIR_EGRESS, fillEntry, PAYLOAD, seen, countPacket } from "./conntrack.ts";
-import { keyWord, swapPorts } from "./ports.ts";
+import { DIR_EGRESS, fillEntry, markProxied, PAYLOAD, seen, countPacket } from "./conntrack.ts";
+import { keyWord, swapPorts, withExtendedProtocols } from "./ports.ts";
 import { ctExtractPorts6, hasL4Header6, proto6 } from "./ports6.ts";
 import { evict } from "../table/evict.ts";
 
@@ -31,7 +31,7 @@ function lookupOne6(pkt: i32, k0: i32, daddr: i32, saddr: i32, ports: i32, dir: 
 /** ct_lookup6 with SCOPE_BIDIR on the packet's own headers: reverse direction first, then forward. CT_… or a drop; P_PORTS
  * keeps the ports, P_RELATED the related flag, for ctCreate6. */
 export function ctLookupBoth6(pkt: i32, ip: i32, dir: i32): i32 {
-  const error: i32 = ctExtractPorts6(pkt, ip);
+  const error: i32 = withExtendedProtocols(pkt, ctExtractPorts6(pkt, ip));
   if (error < 0) return error;
   const flags: i32 = flagsFor6(pkt);
   if (flags < 0) return DROP_CT_INVALID_HDR;
@@ -55,6 +55,13 @@ export function ctLookupTuple6(pkt: i32, tupleFlags: i32, daddr: i32, saddr: i32
 /** ct_is_reply6: is there an ingress entry for the packet whose ports ctExtractPorts6 has just left? */
 export function ctIsReply6(pkt: i32, ip: i32): boolean {
   return find6(ld32(pkt + P_SHARD) + S_CT6, keyWord(pkt, proto6(pkt), TUPLE_IN), ip + IP6_DST, ip + IP6_SRC, ld32(pkt + P_PORTS)) !== 0;
+}
+
+/** Marks the entry that ctCreate6 has just made, and its twin, as a connection that the proxy has. */
+export function ctMarkProxied6(pkt: i32, tupleFlags: i32, daddr: i32, saddr: i32, ports: i32): void {
+  const table: i32 = ld32(pkt + P_SHARD) + S_CT6;
+  markProxied(find6(table, keyWord(pkt, PROTO_ICMP6, tupleFlags | TUPLE_RELATED), daddr, saddr, 0));
+  markProxied(find6(table, keyWord(pkt, proto6(pkt), tupleFlags), daddr, saddr, ports));
 }
 
 /** An entry for this key with an empty payload, made or made anew; a full table gives up its oldest. */

@@ -3,25 +3,28 @@
 import { ld16be, ld32, ld8, st32 } from "../mem.ts";
 import {
   C_FLAGS, CF_FROM_TUNNEL, EP_ADDRESS, EP_FLAGS, EP_IDENTITY, EP_IFINDEX, EP_NODE_MAC, EPF_AT_HOST_NS, EPF_HOST, IPC_HAS_TUNNEL, IPC_SKIP_TUNNEL, N_FLAGS,
-  N_TUNNEL_PORT, NF_FRAGMENTS, NF_HOST_ROUTING, NF_IPV6, NF_SIP_CHECK, NF_TUNNEL_MODE, P_CT_ENTRY, P_CT_STATUS, P_ENDPOINT, P_FIB_IFINDEX,
+  N_WORLD, NF_FRAGMENTS, NF_HOST_ROUTING, NF_IPV6, NF_SIP_CHECK, NF_TUNNEL_MODE, P_CT_ENTRY, P_CT_STATUS, P_ENDPOINT, P_FIB_IFINDEX,
   P_FIB_NEXTHOP, P_FRAME, P_INFO_FLAGS, P_INFO_TUNNEL, P_LEN, P_NODE, P_PORTS, P_RELATED, P_TO, TO_NONE, TUPLE_OUT,
 } from "../layout.ts";
 import { P_SELF_IFINDEX, P_SELF_MAC } from "../layout6.ts";
+import { EP_POLICY } from "../layout-policy.ts";
 import {
   ETH_LEN, ETH_TYPE, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, IP_DST, IP_PROTO, IP_SRC, ipv4DecTtl, ipv4Header, isFragment, l4Offset, PROTO_ICMP,
-  PROTO_UDP,
 } from "../wire/ipv4.ts";
-import { ICMP_HEADER, within } from "../wire/l4.ts";
 import {
   CT_ESTABLISHED, CT_NEW, DROP_ENCAP_PROHIBITED, DROP_FRAG_NOSUPPORT, DROP_INVALID, DROP_INVALID_SIP, DROP_NO_FIB, DROP_UNKNOWN_L3,
   DROP_UNSUPPORTED_L2, MARK_IDENTITY, VERDICT_OK,
 } from "../verdict.ts";
 import { answerArp } from "./arp.ts";
-import { ctCreate, ctLookupBoth, DIR_EGRESS } from "./conntrack.ts";
+import { ctCreate, ctLookupBoth, ctMarkProxied, DIR_EGRESS } from "./conntrack.ts";
+import { answersDenied, denyResponse } from "./deny-response.ts";
 import { fromContainer6 } from "./from-container6.ts";
 import { localDelivery } from "./local-delivery.ts";
 import { endpointFind, FIB_LOCAL, FIB_OK, fibFind, ipcacheFind } from "./lookups.ts";
+import { isOwnTunnel, policyEgress } from "./policy.ts";
+import { policyPort } from "./policy-port.ts";
 import { swapPorts } from "./ports.ts";
+import { proxyChanged, toProxy } from "./proxy.ts";
 import { redirectNeigh, redirectTunnel, setIdentityMark } from "./redirect.ts";
 
 /** Smallest EtherType that is one; below, the field is an IEEE 802.3 length. */
@@ -51,26 +54,31 @@ export function fromContainer(pkt: i32): i32 {
   st32(pkt + P_CT_STATUS, status);
   const fromTunnel: boolean = status !== CT_NEW && (ld32(ld32(pkt + P_CT_ENTRY) + C_FLAGS) & CF_FROM_TUNNEL) !== 0;
 
+  let proxy: i32 = 0;
   if (status === CT_NEW || status === CT_ESTABLISHED) {
-    const denied: i32 = policyEgress(pkt, ip, l4);
-    if (denied < 0) return denied;
+    proxy = applyPolicy(pkt, ip, l4, status, endpoint);
+    if (proxy < 0) return answersDenied(pkt, proxy) ? denyResponse(pkt, ip) : proxy;
   }
-  if (status === CT_NEW) {
-    const error: i32 = ctCreate(
-      pkt, ld8(ip + IP_PROTO), TUPLE_OUT | ld32(pkt + P_RELATED), ld32(ip + IP_SRC), ld32(ip + IP_DST), swapPorts(ld32(pkt + P_PORTS)), DIR_EGRESS,
-      ld32(endpoint + EP_IDENTITY), false, true,
-    );
+  if (status === CT_NEW || (status === CT_ESTABLISHED && proxyChanged(pkt, proxy))) {
+    const proto: i32 = ld8(ip + IP_PROTO), ports: i32 = swapPorts(ld32(pkt + P_PORTS)), saddr: i32 = ld32(ip + IP_SRC), daddr: i32 = ld32(ip + IP_DST);
+    const tuple: i32 = TUPLE_OUT | ld32(pkt + P_RELATED);
+    const error: i32 = ctCreate(pkt, proto, tuple, saddr, daddr, ports, DIR_EGRESS, ld32(endpoint + EP_IDENTITY), false, true);
     if (error < 0) return error;
+    if (proxy !== 0) ctMarkProxied(pkt, proto, tuple, saddr, daddr, ports);
   }
-  return forwardToDestination(pkt, ip, flags, endpoint, fromTunnel);
+  return proxy !== 0 ? toProxy(pkt, proxy) : forwardToDestination(pkt, ip, flags, endpoint, fromTunnel);
 }
 
-/** What policy_can_egress4 refuses whatever the rules say: tunnel traffic of a pod's own making, a cut ICMP header. */
-function policyEgress(pkt: i32, ip: i32, l4: i32): i32 {
+/** policy_can_egress4: 0, the proxy's port, or a drop. A pod without enforced policy is asked only for what is refused whatever
+ * the rules say: tunnel traffic of its own making, a cut ICMP header. */
+function applyPolicy(pkt: i32, ip: i32, l4: i32, status: i32, endpoint: i32): i32 {
   const proto: i32 = ld8(ip + IP_PROTO);
-  if (proto === PROTO_UDP && ld32(pkt + P_PORTS) >>> 16 === ld32(ld32(pkt + P_NODE) + N_TUNNEL_PORT)) return DROP_ENCAP_PROHIBITED;
-  if (proto === PROTO_ICMP && !within(pkt, l4, ICMP_HEADER)) return DROP_INVALID;
-  return 0;
+  if (ld32(endpoint + EP_POLICY) === 0) {
+    if (isOwnTunnel(pkt, proto)) return DROP_ENCAP_PROHIBITED;
+    return proto === PROTO_ICMP && policyPort(pkt, proto, l4) < 0 ? DROP_INVALID : 0;
+  }
+  const found: boolean = ipcacheFind(pkt, ld32(ip + IP_DST));
+  return policyEgress(pkt, proto, policyPort(pkt, proto, l4), status, found, ld32(ld32(pkt + P_NODE) + N_WORLD));
 }
 
 /** ipv4_forward_to_destination. */

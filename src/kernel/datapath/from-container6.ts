@@ -2,26 +2,30 @@
 // or route.
 import { ld32, ld8, st32 } from "../mem.ts";
 import {
-  C_FLAGS, CF_FROM_TUNNEL, EP_FLAGS, EP_IDENTITY, EPF_AT_HOST_NS, EPF_HOST, IPC_HAS_TUNNEL, IPC_SKIP_TUNNEL, N_FLAGS, N_TUNNEL_PORT, NF_FRAGMENTS6,
+  C_FLAGS, CF_FROM_TUNNEL, EP_FLAGS, EP_IDENTITY, EPF_AT_HOST_NS, EPF_HOST, IPC_HAS_TUNNEL, IPC_SKIP_TUNNEL, N_FLAGS, NF_FRAGMENTS6,
   NF_HOST_ROUTING, NF_SIP_CHECK, NF_TUNNEL_MODE, P_CT_ENTRY, P_CT_STATUS, P_ENDPOINT, P_FIB_IFINDEX, P_INFO_FLAGS, P_INFO_TUNNEL, P_NODE, P_PORTS,
   P_RELATED, TUPLE_OUT,
 } from "../layout.ts";
 import { EP_ADDRESS6, P_FIB_NEXTHOP6 } from "../layout6.ts";
+import { EP_POLICY } from "../layout-policy.ts";
 import {
   CT_ESTABLISHED, CT_NEW, DROP_ENCAP_PROHIBITED, DROP_FRAG_NOSUPPORT, DROP_INVALID, DROP_INVALID_SIP, MARK_IDENTITY, VERDICT_OK,
 } from "../verdict.ts";
 import { sameAddress6 } from "../wire/address6.ts";
 import { ICMP6_SOLICITATION } from "../wire/icmp6.ts";
-import { ETH_LEN, PROTO_UDP } from "../wire/ipv4.ts";
+import { ETH_LEN } from "../wire/ipv4.ts";
 import { IP6_DST, IP6_HEADER, IP6_SRC, ipv6Header, ipv6IsFragment } from "../wire/ipv6.ts";
 import { answerSolicitation, isNeighbourDiscovery, nextHop6 } from "./answer6.ts";
 import { DIR_EGRESS } from "./conntrack.ts";
-import { ctCreate6, ctLookupBoth6 } from "./conntrack6.ts";
+import { ctCreate6, ctLookupBoth6, ctMarkProxied6 } from "./conntrack6.ts";
 import { checkTupleBuffer, localDelivery6 } from "./local-delivery6.ts";
 import { FIB_OK } from "./lookups.ts";
 import { endpointFind6, fibFind6, ipcacheFind6 } from "./lookups6.ts";
+import { isOwnTunnel, policyEgress, world6 } from "./policy.ts";
+import { policyPort6 } from "./policy-port.ts";
 import { swapPorts } from "./ports.ts";
 import { proto6, walkHeaders6 } from "./ports6.ts";
+import { proxyChanged, toProxy } from "./proxy.ts";
 import { redirectTunnel, setIdentityMark } from "./redirect.ts";
 import { redirectNeigh6 } from "./redirect6.ts";
 
@@ -45,16 +49,26 @@ export function fromContainer6(pkt: i32): i32 {
   const fromTunnel: boolean = status !== CT_NEW && (ld32(ld32(pkt + P_CT_ENTRY) + C_FLAGS) & CF_FROM_TUNNEL) !== 0;
   const lost: i32 = checkTupleBuffer(pkt, ip, status);
   if (lost < 0) return lost;
-  // policy_can_egress6 refuses, whatever the rules say, tunnel traffic of a pod's own making.
-  if ((status === CT_NEW || status === CT_ESTABLISHED) && proto6(pkt) === PROTO_UDP && ld32(pkt + P_PORTS) >>> 16 === ld32(ld32(pkt + P_NODE) + N_TUNNEL_PORT))
-    return DROP_ENCAP_PROHIBITED;
-  if (status === CT_NEW) {
-    const error: i32 = ctCreate6(
-      pkt, TUPLE_OUT | ld32(pkt + P_RELATED), ip + IP6_SRC, ip + IP6_DST, swapPorts(ld32(pkt + P_PORTS)), DIR_EGRESS, ld32(endpoint + EP_IDENTITY), false, true,
-    );
-    if (error < 0) return error;
+  let proxy: i32 = 0;
+  if (status === CT_NEW || status === CT_ESTABLISHED) {
+    proxy = applyPolicy6(pkt, ip, status, endpoint);
+    if (proxy < 0) return proxy;
   }
-  return forwardToDestination6(pkt, ip, flags, endpoint, fromTunnel);
+  if (status === CT_NEW || (status === CT_ESTABLISHED && proxyChanged(pkt, proxy))) {
+    const tuple: i32 = TUPLE_OUT | ld32(pkt + P_RELATED), ports: i32 = swapPorts(ld32(pkt + P_PORTS));
+    const error: i32 = ctCreate6(pkt, tuple, ip + IP6_SRC, ip + IP6_DST, ports, DIR_EGRESS, ld32(endpoint + EP_IDENTITY), false, true);
+    if (error < 0) return error;
+    if (proxy !== 0) ctMarkProxied6(pkt, tuple, ip + IP6_SRC, ip + IP6_DST, ports);
+  }
+  return proxy !== 0 ? toProxy(pkt, proxy) : forwardToDestination6(pkt, ip, flags, endpoint, fromTunnel);
+}
+
+/** policy_can_egress6: 0, the proxy's port, or a drop. */
+function applyPolicy6(pkt: i32, ip: i32, status: i32, endpoint: i32): i32 {
+  const proto: i32 = proto6(pkt);
+  if (ld32(endpoint + EP_POLICY) === 0) return isOwnTunnel(pkt, proto) ? DROP_ENCAP_PROHIBITED : 0;
+  const found: boolean = ipcacheFind6(pkt, ip + IP6_DST);
+  return policyEgress(pkt, proto, policyPort6(pkt, proto), status, found, world6(pkt));
 }
 
 /** ipv6_forward_to_destination. */

@@ -5,15 +5,18 @@ import {
   EP_IFINDEX, EP_MAC, EP_NODE_MAC, NOTE_DEFECT6_UNSPECIFIED, P_CT_STATUS, P_FRAME, P_PORTS, P_RELATED, P_TO, P_TO_IFINDEX, P_TO_NEXTHOP,
   TO_ENDPOINT, TUPLE_IN,
 } from "../layout.ts";
-import { CT_ESTABLISHED, CT_NEW, DROP_INVALID_TC_BUFFER, VERDICT_OK, VERDICT_REDIRECT } from "../verdict.ts";
+import { EP_POLICY } from "../layout-policy.ts";
+import { CT_ESTABLISHED, CT_NEW, CT_RELATED, CT_REPLY, DROP_INVALID_TC_BUFFER, VERDICT_OK, VERDICT_REDIRECT } from "../verdict.ts";
 import { isZero6 } from "../wire/address6.ts";
 import { IP6_DST, IP6_SRC } from "../wire/ipv6.ts";
 import { nextHop6 } from "./answer6.ts";
 import { DIR_INGRESS } from "./conntrack.ts";
 import { ctCreate6, ctLookupBoth6 } from "./conntrack6.ts";
 import { storeMacs } from "./local-delivery.ts";
+import { policyIngress } from "./policy.ts";
+import { policyPort6 } from "./policy-port.ts";
 import { swapPorts } from "./ports.ts";
-import { walkHeaders6 } from "./ports6.ts";
+import { proto6, walkHeaders6 } from "./ports6.ts";
 import { note, repairs } from "./note.ts";
 
 /** The pod's program hands the conntrack tuple on through a scratch map and takes an all-zero source address in it for a
@@ -25,7 +28,8 @@ export function checkTupleBuffer(pkt: i32, ip: i32, status: i32): i32 {
   return DROP_INVALID_TC_BUFFER;
 }
 
-/** VERDICT_REDIRECT to the pod's device (or of a Time Exceeded back), or a drop (134, 135, 137, 142, 155, 156, 157, 175, 184). */
+/** VERDICT_REDIRECT to the pod's device (or of a Time Exceeded back), or a drop (133, 134, 135, 137, 142, 155, 156, 157, 175, 181, 184,
+ * 189). */
 export function localDelivery6(pkt: i32, ip: i32, endpoint: i32, sourceIdentity: i32, fromTunnel: boolean): i32 {
   const expired: i32 = nextHop6(pkt, ip);
   if (expired !== VERDICT_OK) return expired;
@@ -38,6 +42,10 @@ export function localDelivery6(pkt: i32, ip: i32, endpoint: i32, sourceIdentity:
   st32(pkt + P_CT_STATUS, status);
   const lost: i32 = checkTupleBuffer(pkt, ip, status);
   if (lost < 0) return lost;
+  if (ld32(endpoint + EP_POLICY) !== 0 && status !== CT_REPLY && status !== CT_RELATED) {
+    const proto: i32 = proto6(pkt), denied: i32 = policyIngress(pkt, endpoint, sourceIdentity, proto, policyPort6(pkt, proto));
+    if (denied < 0) return denied;
+  }
   if (status === CT_NEW) {
     const error: i32 = ctCreate6(
       pkt, TUPLE_IN | ld32(pkt + P_RELATED), ip + IP6_SRC, ip + IP6_DST, swapPorts(ld32(pkt + P_PORTS)), DIR_INGRESS, sourceIdentity, fromTunnel, true,

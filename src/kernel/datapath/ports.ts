@@ -3,6 +3,7 @@ import { ld16, ld32, ld8, st32 } from "../mem.ts";
 import {
   G_PORTS, N_FLAGS, N_INDEX, NF_FRAGMENTS, NF_SCTP, NOTE_FRAGMENT, P_FRAME, P_NODE, P_PORTS, P_RELATED, P_SHARD, S_FRAG, TUPLE_RELATED,
 } from "../layout.ts";
+import { N_POLICY_FLAGS, NPF_EXTENDED_PROTOCOLS } from "../layout-policy.ts";
 import { find, insert, isFull, oldest, remove } from "../table/dynamic.ts";
 import {
   DROP_CT_INVALID_HDR, DROP_CT_UNKNOWN_PROTO, DROP_FRAG_NOSUPPORT, DROP_FRAG_NOT_FOUND, DROP_INVALID,
@@ -62,6 +63,13 @@ export function loadPorts(pkt: i32, ip: i32, l4: i32): i32 {
   }
   st32(entry + G_PORTS, ports);
   st32(pkt + P_PORTS, ports);
+  return 0;
+}
+
+/** What ctExtractPorts said, but that a pod's own program tracks every protocol, without ports, where it is told to. */
+export function withExtendedProtocols(pkt: i32, extracted: i32): i32 {
+  if (extracted !== DROP_CT_UNKNOWN_PROTO || (ld32(ld32(pkt + P_NODE) + N_POLICY_FLAGS) & NPF_EXTENDED_PROTOCOLS) === 0) return extracted;
+  st32(pkt + P_PORTS, 0);
   return 0;
 }
 

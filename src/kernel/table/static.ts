@@ -20,8 +20,11 @@ export function staticFind(table: i32, key: i32): i32 {
 /** Longest-prefix match of an address (wire word): the value word of its interval, 0 for none. The intervals are the
  * prefixes laid flat, so the match is one binary search, narrowed to one 16-bit chunk where the table has a root. */
 export function prefixFind(table: i32, address: i32): i32 {
-  if (table === 0) return 0;
-  const number: i32 = swap32(address);
+  return table === 0 ? 0 : intervalFind(table, swap32(address));
+}
+
+/** The same for a table that is there, and a number in host order. */
+export function intervalFind(table: i32, number: i32): i32 {
   let low: i32 = 0, high: i32 = ld32(table + L_COUNT);
   const root: i32 = ld32(table + L_ROOT);
   if (root !== 0) {
