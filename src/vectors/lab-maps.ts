@@ -4,6 +4,7 @@ import type { IpcacheEntryImage } from "../engine/image/ipcache-image.ts";
 import type { PolicyEntryImage } from "../engine/image/policy-image.ts";
 import { dotted, ipv4, isIpv6Text, prefix4 } from "./lab-addresses.ts";
 import { LabMaps6 } from "./lab-maps6.ts";
+import { LabServices } from "./lab-services.ts";
 import type { RecordedMapChange, RecordedMaps } from "./recording.ts";
 
 export interface LabEndpoint {
@@ -19,12 +20,14 @@ const prefixKey = (prefix: Prefix): string => `${dotted(prefix.address)}/${prefi
 
 export class LabMaps {
   readonly v6 = new LabMaps6();
+  readonly services: LabServices;
   readonly #policies = new Map<string, PolicyEntryImage>();
   readonly #ipcache = new Map<string, IpcacheEntryImage>();
   readonly #endpoints = new Map<number, LabEndpoint>();
   readonly #ipmasq = new Map<string, Prefix>();
 
   constructor(recorded: RecordedMaps) {
+    this.services = new LabServices(recorded.services);
     for (const row of recorded.policies) this.#putPolicy(row);
     for (const row of recorded.ipcache) this.#putIpcache(row);
     for (const row of recorded.endpoints) this.#putEndpoint(row);
@@ -38,6 +41,7 @@ export class LabMaps {
 
   /** Applies a change to a read-only map; false when the change is none that these maps know. */
   apply(change: RecordedMapChange): boolean {
+    if (change.op === "set_service" || change.op === "delete_service" || change.map === "affinity_match") return this.services.apply(change);
     switch (change.map) {
       case "policies": case "policy": return this.#changePolicies(change);
       case "ipcache": return this.#changeIpcache(change);

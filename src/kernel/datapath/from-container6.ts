@@ -7,6 +7,7 @@ import {
   P_RELATED, TUPLE_OUT,
 } from "../layout.ts";
 import { EP_ADDRESS6, P_FIB_NEXTHOP6 } from "../layout6.ts";
+import { N_SERVICES6, P_LOOPBACK } from "../layout-services.ts";
 import {
   CT_ESTABLISHED, CT_NEW, DROP_ENCAP_PROHIBITED, DROP_FRAG_NOSUPPORT, DROP_INVALID, DROP_INVALID_SIP, MARK_IDENTITY, VERDICT_OK,
 } from "../verdict.ts";
@@ -24,6 +25,8 @@ import { swapPorts } from "./ports.ts";
 import { proto6, walkHeaders6 } from "./ports6.ts";
 import { redirectTunnel, setIdentityMark } from "./redirect.ts";
 import { redirectNeigh6 } from "./redirect6.ts";
+import { SERVICE_DONE, translateService6 } from "./service.ts";
+import { answersItself, connectionState, opensConnection } from "./service-state.ts";
 
 /** As fromContainer, for a frame whose EtherType is IPv6. */
 export function fromContainer6(pkt: i32): i32 {
@@ -39,36 +42,40 @@ export function fromContainer6(pkt: i32): i32 {
 
   const cut: i32 = walkHeaders6(pkt);
   if (cut < 0) return cut;
+  if (ld32(ld32(pkt + P_NODE) + N_SERVICES6) !== 0) {
+    const translated: i32 = translateService6(pkt, ip);
+    if (translated !== SERVICE_DONE) return translated;
+  }
   const status: i32 = ctLookupBoth6(pkt, ip, DIR_EGRESS);
   if (status < 0) return status;
   st32(pkt + P_CT_STATUS, status);
-  const fromTunnel: boolean = status !== CT_NEW && (ld32(ld32(pkt + P_CT_ENTRY) + C_FLAGS) & CF_FROM_TUNNEL) !== 0;
+  const known: i32 = status === CT_NEW ? 0 : ld32(ld32(pkt + P_CT_ENTRY) + C_FLAGS);
   const lost: i32 = checkTupleBuffer(pkt, ip, status);
   if (lost < 0) return lost;
   // policy_can_egress6 refuses, whatever the rules say, tunnel traffic of a pod's own making.
-  if ((status === CT_NEW || status === CT_ESTABLISHED) && proto6(pkt) === PROTO_UDP && ld32(pkt + P_PORTS) >>> 16 === ld32(ld32(pkt + P_NODE) + N_TUNNEL_PORT))
-    return DROP_ENCAP_PROHIBITED;
-  if (status === CT_NEW) {
+  const judged: boolean = (status === CT_NEW || status === CT_ESTABLISHED) && ld32(pkt + P_LOOPBACK) === 0;
+  if (judged && proto6(pkt) === PROTO_UDP && ld32(pkt + P_PORTS) >>> 16 === ld32(ld32(pkt + P_NODE) + N_TUNNEL_PORT)) return DROP_ENCAP_PROHIBITED;
+  if (opensConnection(pkt, status)) {
     const error: i32 = ctCreate6(
-      pkt, TUPLE_OUT | ld32(pkt + P_RELATED), ip + IP6_SRC, ip + IP6_DST, swapPorts(ld32(pkt + P_PORTS)), DIR_EGRESS, ld32(endpoint + EP_IDENTITY), false, true,
+      pkt, TUPLE_OUT | ld32(pkt + P_RELATED), ip + IP6_SRC, ip + IP6_DST, swapPorts(ld32(pkt + P_PORTS)), DIR_EGRESS, ld32(endpoint + EP_IDENTITY), connectionState(pkt), true,
     );
     if (error < 0) return error;
   }
-  return forwardToDestination6(pkt, ip, flags, endpoint, fromTunnel);
+  return forwardToDestination6(pkt, ip, flags, endpoint, status, known);
 }
 
 /** ipv6_forward_to_destination. */
-function forwardToDestination6(pkt: i32, ip: i32, flags: i32, endpoint: i32, fromTunnel: boolean): i32 {
+function forwardToDestination6(pkt: i32, ip: i32, flags: i32, endpoint: i32, status: i32, known: i32): i32 {
   const identity: i32 = ld32(endpoint + EP_IDENTITY);
   setIdentityMark(pkt, identity, MARK_IDENTITY);
-  const local: i32 = endpointFind6(pkt, ip + IP6_DST);
+  const local: i32 = endpointFind6(pkt, ip + (answersItself(pkt, status, known) ? IP6_SRC : IP6_DST));
   if (local !== 0) {
     if ((ld32(local + EP_FLAGS) & (EPF_HOST | EPF_AT_HOST_NS)) !== 0) return VERDICT_OK;
     return localDelivery6(pkt, ip, local, identity, false);
   }
   if ((flags & NF_TUNNEL_MODE) !== 0 && ipcacheFind6(pkt, ip + IP6_DST)) {
-    const known: i32 = ld32(pkt + P_INFO_FLAGS);
-    if ((fromTunnel || (known & IPC_SKIP_TUNNEL) === 0) && (known & IPC_HAS_TUNNEL) !== 0) return redirectTunnel(pkt, ld32(pkt + P_INFO_TUNNEL), identity);
+    const info: i32 = ld32(pkt + P_INFO_FLAGS);
+    if (((known & CF_FROM_TUNNEL) !== 0 || (info & IPC_SKIP_TUNNEL) === 0) && (info & IPC_HAS_TUNNEL) !== 0) return redirectTunnel(pkt, ld32(pkt + P_INFO_TUNNEL), identity);
   }
   if ((flags & NF_HOST_ROUTING) === 0) return VERDICT_OK;
   if (fibFind6(pkt, ip + IP6_SRC, ip + IP6_DST) !== FIB_OK) return VERDICT_OK;

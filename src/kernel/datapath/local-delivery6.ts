@@ -2,10 +2,10 @@
 // tail_ipv6_policy in bpf_lxc.c).
 import { ld32, st32 } from "../mem.ts";
 import {
-  EP_IFINDEX, EP_MAC, EP_NODE_MAC, NOTE_DEFECT6_UNSPECIFIED, P_CT_STATUS, P_FRAME, P_PORTS, P_RELATED, P_TO, P_TO_IFINDEX, P_TO_NEXTHOP,
+  CF_FROM_TUNNEL, CF_LOOPBACK, EP_IFINDEX, EP_MAC, EP_NODE_MAC, NOTE_DEFECT6_UNSPECIFIED, P_CT_STATUS, P_FRAME, P_PORTS, P_RELATED, P_TO, P_TO_IFINDEX, P_TO_NEXTHOP,
   TO_ENDPOINT, TUPLE_IN,
 } from "../layout.ts";
-import { CT_ESTABLISHED, CT_NEW, DROP_INVALID_TC_BUFFER, VERDICT_OK, VERDICT_REDIRECT } from "../verdict.ts";
+import { CT_ESTABLISHED, CT_NEW, CT_RELATED, CT_REPLY, DROP_INVALID_TC_BUFFER, VERDICT_OK, VERDICT_REDIRECT } from "../verdict.ts";
 import { isZero6 } from "../wire/address6.ts";
 import { IP6_DST, IP6_SRC } from "../wire/ipv6.ts";
 import { nextHop6 } from "./answer6.ts";
@@ -15,6 +15,7 @@ import { storeMacs } from "./local-delivery.ts";
 import { swapPorts } from "./ports.ts";
 import { walkHeaders6 } from "./ports6.ts";
 import { note, repairs } from "./note.ts";
+import { arrivesFromItself6, reverseService6 } from "./service-reply.ts";
 
 /** The pod's program hands the conntrack tuple on through a scratch map and takes an all-zero source address in it for a
  * lost entry: 0, or drop 184 where that is the packet's own unspecified address. */
@@ -38,9 +39,14 @@ export function localDelivery6(pkt: i32, ip: i32, endpoint: i32, sourceIdentity:
   st32(pkt + P_CT_STATUS, status);
   const lost: i32 = checkTupleBuffer(pkt, ip, status);
   if (lost < 0) return lost;
+  if (status === CT_REPLY || status === CT_RELATED) {
+    const failed: i32 = reverseService6(pkt, ip);
+    if (failed < 0) return failed;
+  }
   if (status === CT_NEW) {
+    const state: i32 = (fromTunnel ? CF_FROM_TUNNEL : 0) | (arrivesFromItself6(pkt, ip) ? CF_LOOPBACK : 0);
     const error: i32 = ctCreate6(
-      pkt, TUPLE_IN | ld32(pkt + P_RELATED), ip + IP6_SRC, ip + IP6_DST, swapPorts(ld32(pkt + P_PORTS)), DIR_INGRESS, sourceIdentity, fromTunnel, true,
+      pkt, TUPLE_IN | ld32(pkt + P_RELATED), ip + IP6_SRC, ip + IP6_DST, swapPorts(ld32(pkt + P_PORTS)), DIR_INGRESS, sourceIdentity, state, true,
     );
     if (error < 0) return error;
   }
