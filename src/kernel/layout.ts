@@ -64,9 +64,9 @@ export const P_SEQ_HI: i32 = 144;
 export const P_TIME_SEC: i32 = 148;
 export const P_TIME_NSEC: i32 = 152;
 export const P_FLOW: i32 = 156;
-export const P_SIZE: i32 = 192;
+export const P_SIZE: i32 = 224;
 /** Bytes to allocate: behind P_SIZE lies the IPv6 scratch area (layout6.ts), which no packet starts by clearing. */
-export const P_ROOM: i32 = 336;
+export const P_ROOM: i32 = 368;
 
 export const PF_SYNTHETIC: i32 = 1;
 /** nodeport/NAT already looked at this packet on this hook (Cilium's skip-nodeport). */
@@ -146,7 +146,7 @@ export const N_VLAN_ALLOWED: i32 = 84;
 /** MACs of the tunnel device and of cilium_host, six bytes each, padded to eight. */
 export const N_TUNNEL_MAC: i32 = 88;
 export const N_HOST_MAC: i32 = 96;
-/** What IPv6 adds begins at 104 (layout6.ts). */
+/** What IPv6 adds begins at 104 (layout6.ts), services at 224 (layout-services.ts). */
 export const N_SIZE: i32 = 256;
 
 export const NF_HOST_ROUTING: i32 = 1;
@@ -171,6 +171,10 @@ export const NF_EXCLUSION6: i32 = 65536;
 export const NF_IPMASQ6: i32 = 131072;
 /** Without it IPv6 frames are an unknown protocol. */
 export const NF_IPV6: i32 = 262144;
+/** A service without backends: the pod gets an ICMP error (service-no-backend-response: reject). */
+export const NF_NO_BACKEND_REJECT: i32 = 0x1000000;
+/** Such a service's packets are dropped or answered; without it they go to the stack (enable-no-service-endpoints-routable). */
+export const NF_NO_BACKEND_ROUTABLE: i32 = 0x2000000;
 
 // ── Device of a node ─────────────────────────────────────────────────────────────────────────────────────────────────
 export const D_IFINDEX: i32 = 0;
@@ -293,8 +297,9 @@ export const ES_USED_LATELY: i32 = 2;
 // ── Conntrack entry: key (node<<16 | proto<<8 | flags, daddr, saddr, ports: dport low, sport high) ───────────────────
 export const C_LIFETIME: i32 = 24;
 export const C_FLAGS: i32 = 28;
-/** tx flags seen in bits 0-7, rx in 8-15, rev_nat_index in 16-31. */
+/** tx flags seen in bits 0-7, rx in 8-15; a half of its own has the reverse NAT index. */
 export const C_SEEN: i32 = 32;
+export const C_REV_NAT: i32 = 34;
 export const C_IDENTITY: i32 = 36;
 export const C_TX_REPORT: i32 = 40;
 export const C_RX_REPORT: i32 = 44;
@@ -304,6 +309,8 @@ export const C_STRIDE: i32 = 64;
 /** struct ct_entry's bit field (bpf/lib/conntrack.h). */
 export const CF_RX_CLOSING: i32 = 1;
 export const CF_TX_CLOSING: i32 = 2;
+/** A pod that reaches itself by a service. */
+export const CF_LOOPBACK: i32 = 8;
 export const CF_SEEN_NON_SYN: i32 = 16;
 export const CF_PROXY_REDIRECT: i32 = 64;
 export const CF_FROM_TUNNEL: i32 = 1024;
@@ -335,5 +342,5 @@ export const S_FORCED_COUNT: i32 = 200;
 export const S_FORCED_NEXT: i32 = 204;
 /** Histogram of SNAT tries, 33 words (cilium_snat_v4_alloc_retries). */
 export const S_RETRIES: i32 = 208;
-/** IPv6 tables (layout6.ts) begin at 344. */
-export const S_SIZE: i32 = 640;
+/** IPv6 tables (layout6.ts) begin at 344, session affinity (layout-services.ts) at 896. */
+export const S_SIZE: i32 = 1024;

@@ -5,26 +5,26 @@
 // A hook writes each field before it reads it, but for P_SPARE and P_LEFTOVER_PORT: whoever allocates the structure sets
 // them.
 /** Next hop of a TO_NEIGH6. */
-export const P_NEXTHOP6: i32 = 192;
+export const P_NEXTHOP6: i32 = 224;
 /** Next hop that the last IPv6 FIB look-up found. */
-export const P_FIB_NEXTHOP6: i32 = 208;
+export const P_FIB_NEXTHOP6: i32 = 240;
 /** SNAT target of the packet under way, and the policy's egress device (0: the FIB decides). */
-export const P_SNAT_ADDR6: i32 = 224;
-export const P_SNAT_IFINDEX: i32 = 240;
+export const P_SNAT_ADDR6: i32 = 256;
+export const P_SNAT_IFINDEX: i32 = 272;
 /** Result of the last walk over the packet's own headers (W_…), and over a quoted packet's. */
-export const P_WALK: i32 = 244;
-export const P_INNER_WALK: i32 = 260;
+export const P_WALK: i32 = 276;
+export const P_INNER_WALK: i32 = 292;
 /** Offset of the upper-layer header from the start of the frame. */
-export const P_L4: i32 = 276;
+export const P_L4: i32 = 308;
 /** MAC and device that answers of the program's own making carry. */
-export const P_SELF_MAC: i32 = 280;
-export const P_SELF_IFINDEX: i32 = 284;
+export const P_SELF_MAC: i32 = 312;
+export const P_SELF_IFINDEX: i32 = 316;
 /** Address kept while tables change: an entry it came from may be evicted meanwhile. */
-export const P_KEPT6: i32 = 288;
+export const P_KEPT6: i32 = 320;
 /** SPARE_BYTES bytes that a frame which must grow may move to; 0 for none. */
-export const P_SPARE: i32 = 304;
+export const P_SPARE: i32 = 336;
 /** Source port (raw) that the last packet on this CPU left in the real programs' scratch tuple; 0 is the clean case. */
-export const P_LEFTOVER_PORT: i32 = 308;
+export const P_LEFTOVER_PORT: i32 = 340;
 
 /** Longest frame that a hook lets grow; the kernel's own bound (BPF_SKB_MAX_LEN) is about as large. */
 export const SPARE_BYTES: i32 = 16384;

@@ -18,6 +18,7 @@ export const DROP_CSUM_L4: i32 = -154;
 export const DROP_CT_CREATE_FAILED: i32 = -155;
 export const DROP_INVALID_EXTHDR: i32 = -156;
 export const DROP_FRAG_NOSUPPORT: i32 = -157;
+export const DROP_NO_SERVICE: i32 = -158;
 export const DROP_UNSUPPORTED_L2: i32 = -166;
 export const DROP_NAT_NO_MAPPING: i32 = -167;
 export const DROP_NAT_UNSUPP_PROTO: i32 = -168;

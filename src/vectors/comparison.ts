@@ -1,7 +1,9 @@
 // Compares what a hook did with what was recorded, field by field, and counts what it compared.
-import { type ConntrackEntry, type NatEntry, type PolicyStats, type PolicyVerdict, type RecordedStep } from "./recording.ts";
+import { type AffinityEntry, type ConntrackEntry, type NatEntry, type PolicyStats, type PolicyVerdict, type RecordedStep } from "./recording.ts";
 
-export const CATEGORIES = ["verdict", "drop reason", "redirect", "tunnel key", "frame", "mark", "conntrack", "nat", "draw", "policy verdict", "policy stats"] as const;
+export const CATEGORIES = [
+  "verdict", "drop reason", "redirect", "tunnel key", "frame", "mark", "conntrack", "nat", "affinity", "draw", "policy verdict", "policy stats",
+] as const;
 export type Category = (typeof CATEGORIES)[number];
 
 export interface Difference {
@@ -22,6 +24,7 @@ export interface HookOutcome {
   readonly tunnelKey: { readonly vni: number; readonly remote: string } | null;
   readonly conntrack: readonly ConntrackEntry[];
   readonly nat: readonly NatEntry[];
+  readonly affinity: readonly AffinityEntry[];
   /** The notification that was sent, null for none. */
   readonly policyVerdict: PolicyVerdict | null;
   readonly policyStats: readonly PolicyStats[];
@@ -50,6 +53,7 @@ export class Comparison {
     this.field("tunnel key", "remote", step.tunnel_key?.remote ?? NONE, ours.tunnelKey?.remote ?? NONE);
     if (step.ct_after != null) this.conntrack(step.ct_after, ours.conntrack);
     if (step.nat_after != null) this.nat(step.nat_after, ours.nat);
+    if (step.affinity_after != null) this.affinity(step.affinity_after, ours.affinity);
     if (step.policy_verdict !== undefined) this.policyVerdict(step.policy_verdict, ours.policyVerdict);
     if (step.policy_stats_after != null) this.policyStats(step.policy_stats_after, ours.policyStats);
   }
@@ -68,6 +72,13 @@ export class Comparison {
       for (const field of ["packets", "bytes", "rx_closing", "tx_closing", "seen_non_syn", "from_tunnel", "tx_flags", "rx_flags", "src_sec_id"] as const)
         this.field("conntrack", `${name} ${field}`, entry[field], found[field]);
       if (entry.rev_nat_index !== undefined) this.field("conntrack", `${name} rev_nat_index`, entry.rev_nat_index, found.rev_nat_index ?? 0);
+      for (const field of ["lb_loopback", "node_port", "backend_id"] as const) this.field("conntrack", `${name} ${field}`, entry[field] ?? 0, found[field] ?? 0);
+    });
+  }
+
+  private affinity(recorded: readonly AffinityEntry[], ours: readonly AffinityEntry[]): void {
+    this.entries("affinity", recorded, ours, (entry) => `${entry.client_ip} rev_nat ${entry.rev_nat} netns ${entry.netns_cookie}`, (name, entry, found) => {
+      this.field("affinity", `${name} backend_id`, entry.backend_id, found.backend_id);
     });
   }
 

@@ -4,13 +4,14 @@ import { getAddress6, putAddress6 } from "../engine/image/address6.ts";
 import { addressOf, type Arena, wirePort, wireWord } from "../engine/image/arena.ts";
 import type { Kernel } from "../engine/kernel-instance.ts";
 import {
-  C_BYTES, C_FLAGS, C_IDENTITY, C_LIFETIME, C_PACKETS, C_SEEN, CF_FROM_TUNNEL, CF_RX_CLOSING, CF_SEEN_NON_SYN, CF_TX_CLOSING, E_STATE, ES_LIVE, K0, K1, K2,
+  C_BYTES, C_FLAGS, C_IDENTITY, C_LIFETIME, C_PACKETS, C_SEEN, CF_FROM_TUNNEL, CF_LOOPBACK, CF_RX_CLOSING, CF_SEEN_NON_SYN, CF_TX_CLOSING, E_STATE, ES_LIVE, K0, K1, K2,
   K3, S_CT, S_NAT, T_ENTRIES, T_STRIDE, T_TAIL, T_USED, TUPLE_IN, X_ADDR, X_NEEDS_CT, X_PORT,
 } from "../kernel/layout.ts";
 import { S_CT6, S_NAT6, TAIL_DADDR, TAIL_SADDR, X6_ADDR, X6_NEEDS_CT, X6_PORT } from "../kernel/layout6.ts";
+import { AF6_TAIL, AF_BACKEND, C_BACKEND, S_AFFINITY, S_AFFINITY6, TUPLE_SERVICE } from "../kernel/layout-services.ts";
 import { PROTO_TCP } from "../kernel/wire/ipv4.ts";
 import { dotted, ipv4, ipv6, isIpv6Text } from "./lab-addresses.ts";
-import type { ConntrackEntry, NatEntry, RecordedPrefill } from "./recording.ts";
+import type { AffinityEntry, ConntrackEntry, NatEntry, RecordedPrefill } from "./recording.ts";
 
 /** The tables and real maps of an address family. */
 interface Family {
@@ -61,6 +62,17 @@ export class FlowTables {
   /** All NAT entries of a node. */
   nat(node: number): NatEntry[] {
     return FAMILIES.flatMap((family) => this.#entries(family.nat, node).map((at) => this.#natEntry(family, at)));
+  }
+
+  /** The clients of a node that services with session affinity remember. */
+  affinity(node: number): AffinityEntry[] {
+    const entry = (at: number, client_ip: string): AffinityEntry => ({
+      client_ip, rev_nat: this.#arena.get32(at + K0) & 0xffff, netns_cookie: 0, backend_id: this.#arena.get32(at + AF_BACKEND),
+    });
+    return [
+      ...this.#entries(S_AFFINITY, node).map((at) => entry(at, this.#address4(at + K1))),
+      ...this.#entries(S_AFFINITY6, node).map((at) => entry(at, this.#address6(at + AF6_TAIL))),
+    ];
   }
 
   /** Puts a range of NAT entries into a node's map, one per port. */
@@ -122,6 +134,7 @@ export class FlowTables {
       from_tunnel: bit(flags, CF_FROM_TUNNEL),
       tx_flags: seen & 0xff, rx_flags: (seen >>> 8) & 0xff, rev_nat_index: seen >>> 16,
       src_sec_id: view.getUint32(at + C_IDENTITY, true),
+      lb_loopback: bit(flags, CF_LOOPBACK), node_port: 0, backend_id: (key & 0xff) === TUPLE_SERVICE ? view.getInt32(at + C_BACKEND, true) : 0,
     };
   }
 

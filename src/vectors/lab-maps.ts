@@ -5,6 +5,7 @@ import type { PolicyEntryImage } from "../engine/image/policy-image.ts";
 import { dotted, ipv4, isIpv6Text, prefix4 } from "./lab-addresses.ts";
 import { LabMaps6 } from "./lab-maps6.ts";
 import { LabPolicyMap } from "./lab-policy-map.ts";
+import { LabServices } from "./lab-services.ts";
 import type { RecordedMapChange, RecordedMaps } from "./recording.ts";
 
 export interface LabEndpoint {
@@ -22,6 +23,7 @@ export class LabMaps {
   readonly v6 = new LabMaps6();
   /** Network policy of the pod whose program the recordings run. */
   readonly pod: LabPolicyMap;
+  readonly services: LabServices;
   readonly #policies = new Map<string, PolicyEntryImage>();
   readonly #ipcache = new Map<string, IpcacheEntryImage>();
   readonly #endpoints = new Map<number, LabEndpoint>();
@@ -29,6 +31,7 @@ export class LabMaps {
 
   constructor(recorded: RecordedMaps) {
     this.pod = new LabPolicyMap(recorded.policy ?? null, recorded.auth);
+    this.services = new LabServices(recorded.services);
     for (const row of recorded.policies) this.#putPolicy(row);
     for (const row of recorded.ipcache) this.#putIpcache(row);
     for (const row of recorded.endpoints) this.#putEndpoint(row);
@@ -42,6 +45,7 @@ export class LabMaps {
 
   /** Applies a change to a read-only map; false when the change is none that these maps know. */
   apply(change: RecordedMapChange): boolean {
+    if (change.op === "set_service" || change.op === "delete_service" || change.map === "affinity_match") return this.services.apply(change);
     switch (change.map) {
       case "policy": return change.entry === undefined ? this.#changePolicies(change) : this.pod.change(change.op, change.entry);
       case "policies": return this.#changePolicies(change);

@@ -1,16 +1,19 @@
 // One case's laboratory in the kernel's memory: fresh tables, two nodes, one packet.
-import { Arena, sharedMemory } from "../engine/image/arena.ts";
+import { Arena, sharedMemory, wireWord } from "../engine/image/arena.ts";
 import { writeIpcache } from "../engine/image/ipcache-image.ts";
 import { writeIpcache6 } from "../engine/image/ipcache-image6.ts";
 import { writeNode } from "../engine/image/node-image.ts";
 import { writeEndpoint6, writeNode6 } from "../engine/image/node-image6.ts";
 import { writePolicyTable } from "../engine/image/policy-image.ts";
 import { writePolicyTable6 } from "../engine/image/policy-image6.ts";
+import { writeServices } from "../engine/image/service-image.ts";
 import { type ShardCapacity, writeShard } from "../engine/image/shard-image.ts";
 import { type Kernel, kernelOn, type KernelKind } from "../engine/kernel-instance.ts";
 import { NF_IPV6, P_ROOM, S_FORCED, S_FORCED_COUNT, S_FORCED_NEXT } from "../kernel/layout.ts";
 import { EP_POLICY } from "../kernel/layout-policy.ts";
 import { EP6_SIZE, P_SPARE, SPARE_BYTES } from "../kernel/layout6.ts";
+import { N_LOOPBACK, N_SERVICES, N_SERVICES6 } from "../kernel/layout-services.ts";
+import { ipv4 } from "./lab-addresses.ts";
 import type { LabMaps } from "./lab-maps.ts";
 import type { LabSettings } from "./lab-settings.ts";
 import { hasPolicyMap, LAB_NODES, labNode, labNode6, type LabNodeName, type LabPod } from "./laboratory.ts";
@@ -19,7 +22,7 @@ const MEMORY_BYTES = 64 * 1024 * 1024;
 /** Room for the longest frame. */
 export const FRAME_BYTES = 65_536 + 64;
 /** Room for every port of one remote end, and for what recordings add. */
-const ROOMY: ShardCapacity = { conntrack: 8192, nat: 70_000, fragments: 1024, flows: 16 };
+const ROOMY: ShardCapacity = { conntrack: 8192, nat: 70_000, fragments: 1024, flows: 16, affinity: 256 };
 const ROOMY_DUAL: ShardCapacity = { ...ROOMY, ipv6: { conntrack: 8192, nat: 70_000, fragments: 1024 } };
 
 /** Room for a build of the real programs. */
@@ -83,6 +86,11 @@ export class CaseMemory {
     if (hasIpv6(settings)) {
       const policies6 = writePolicyTable6(this.arena, maps.v6.policies), ipcache6 = writeIpcache6(this.arena, maps.v6.ipcache);
       writeNode6(this.arena, at, labNode6(name, settings, maps, policies6, ipcache6, podPolicy));
+    }
+    if (settings.perPacketServices) {
+      this.arena.put32(at + N_LOOPBACK, wireWord(ipv4(settings.serviceLoopback)));
+      this.arena.put32(at + N_SERVICES, writeServices(this.arena, maps.services.ipv4, 0));
+      if (hasIpv6(settings)) this.arena.put32(at + N_SERVICES6, writeServices(this.arena, maps.services.ipv6, 0));
     }
     if (name === "src") this.#publishPods(podPolicy);
     this.#nodes.set(name, at);

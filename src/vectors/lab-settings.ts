@@ -1,8 +1,7 @@
 // The builds of the real programs that recordings name, as settings of a simulated node.
 import {
   NF_ACCOUNTING, NF_DUAL_STACK, NF_EGRESS_GATEWAY, NF_FRAGMENTS, NF_FRAGMENTS6, NF_GENEVE, NF_HOST_ROUTING, NF_IPV6, NF_MASQUERADE, NF_MASQUERADE6,
-  NF_REMOTE_NODE_MASQ, NF_SCTP, NF_SIP_CHECK,
-  NF_TUNNEL_MODE,
+  NF_NO_BACKEND_REJECT, NF_NO_BACKEND_ROUTABLE, NF_REMOTE_NODE_MASQ, NF_SCTP, NF_SIP_CHECK, NF_TUNNEL_MODE,
 } from "../kernel/layout.ts";
 import { NPF_AUDIT, NPF_DENY_RESPONSE, NPF_EXTENDED_PROTOCOLS, NPF_FRAG_NEEDED, NPF_ICMP_RULES } from "../kernel/layout-policy.ts";
 import { DEFAULT_NODE_POLICY } from "../engine/image/node-image.ts";
@@ -27,6 +26,10 @@ export interface LabSettings {
   readonly policyFlags: number;
   /** Node ids by tunnel address. */
   readonly nodeIds: ReadonlyMap<number, number>;
+  /** The pods' programs translate services, packet by packet. */
+  readonly perPacketServices: boolean;
+  /** IPv4 service loopback. */
+  readonly serviceLoopback: string;
 }
 
 /** The cases that had a node map, which the recordings do not show: the third node has id 7 there. */
@@ -38,7 +41,7 @@ const DEFAULT_FLAGS = NF_HOST_ROUTING | NF_TUNNEL_MODE | NF_FRAGMENTS | NF_ACCOU
 const VXLAN_PORT = 8472, GENEVE_PORT = 6081;
 const DEFAULTS: LabSettings = {
   flags: DEFAULT_FLAGS, exclusion: prefix4("10.0.0.0/8"), exclusion6: null, ipMasqAgent: false, snatMin: 32768, snatMax: 65535, worldIdentity: ID_WORLD, tunnelPort: VXLAN_PORT,
-  vlanAllowed: 0, policyFlags: DEFAULT_NODE_POLICY.flags, nodeIds: NO_NODES,
+  vlanAllowed: 0, policyFlags: DEFAULT_NODE_POLICY.flags, nodeIds: NO_NODES, perPacketServices: false, serviceLoopback: "169.254.42.1",
 };
 const FLAGS6 = NF_DUAL_STACK | NF_IPV6 | NF_FRAGMENTS6;
 const DUAL_STACK: LabSettings = {
@@ -72,7 +75,6 @@ export function labSettings(recorded: RecordedCase): LabSettings | string {
   // Map sizes stand behind the name of the build and are told apart by max_entries.
   const build = recorded.build.split(", max_entries ")[0] ?? recorded.build;
   const { config } = recorded;
-  if (config?.per_packet_lb === true) return "the hooks do not translate services yet";
   if (config === undefined || config.masquerade === undefined) {
     const settings = BUILDS.get(build);
     if (settings === undefined) return `no settings are known for the build "${build}"`;
@@ -83,6 +85,8 @@ export function labSettings(recorded: RecordedCase): LabSettings | string {
   if (config.tunnel_mode === true) flags |= NF_TUNNEL_MODE;
   if (config.egress_gateway === true) flags |= NF_EGRESS_GATEWAY;
   if (config.enable_remote_node_masquerade === true) flags |= NF_REMOTE_NODE_MASQ;
+  if (config.service_no_backend_response === "reject") flags |= NF_NO_BACKEND_REJECT;
+  if (config.enable_no_service_endpoints_routable === true) flags |= NF_NO_BACKEND_ROUTABLE;
   const dual = build.startsWith("6");
   if (dual) flags |= FLAGS6 | (config.masquerade ? NF_MASQUERADE6 : 0);
   return {
@@ -93,5 +97,7 @@ export function labSettings(recorded: RecordedCase): LabSettings | string {
     ipMasqAgent: config.ip_masq_agent === true,
     snatMin: config.snat_port_range?.[0] ?? DEFAULTS.snatMin,
     snatMax: config.snat_port_range?.[1] ?? DEFAULTS.snatMax,
+    perPacketServices: config.per_packet_lb === true,
+    serviceLoopback: config.service_loopback_ipv4 ?? DEFAULTS.serviceLoopback,
   };
 }

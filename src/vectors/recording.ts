@@ -27,9 +27,16 @@ const podPolicy = z.object({
 const authenticated = z.object({
   local_identity: word, remote_identity: word, remote_node_id: byte16, auth_type: z.number().int().min(0).max(127), expiration_unit_512ns: z.number().min(0),
 });
+const backend = z.object({ id: word, ip: z.string(), port: byte16 });
+const serviceRow = {
+  vip: z.string(), port: byte16, proto: z.number().int().min(0).max(255), flags: z.number().int().min(0).max(255),
+  flags2: z.number().int().min(0).max(255), rev_nat: byte16, affinity_timeout_s: z.number().int().min(0), algorithm: z.string().nullable(),
+  backends: z.array(backend).max(1000), maglev_lut_rule: z.string().optional(),
+};
+const service = z.object({ ...serviceRow, backends_missing_from_backend_map: z.array(word).default([]) });
 const nodeMaps = z.object({
   policies: z.array(policy), ipcache: z.array(ipcacheEntry), endpoints: z.array(endpoint), ipmasq: z.array(z.string()).default([]),
-  policy: z.array(podPolicy).optional(), auth: z.array(authenticated).default([]),
+  policy: z.array(podPolicy).optional(), auth: z.array(authenticated).default([]), services: z.array(service).default([]),
 });
 
 const config = z.object({
@@ -41,6 +48,10 @@ const config = z.object({
   tunnel_mode: z.boolean(),
   egress_gateway: z.boolean(),
   per_packet_lb: z.boolean(),
+  service_no_backend_response: z.enum(["drop", "reject"]),
+  enable_no_service_endpoints_routable: z.boolean(),
+  service_loopback_ipv4: z.string(),
+  service_loopback_ipv6: z.string(),
   snat_port_range: z.tuple([byte16, byte16]),
   nat_ipv4_masquerade_source: z.string(),
   nat_ipv4_masquerade_gateway: z.string(),
@@ -53,9 +64,11 @@ const config = z.object({
 const nodeName = z.enum(["src", "gw", "source", "gateway", "both"]);
 /** Fields of all maps' rows; which of them a change needs, its map says. */
 const anyRow = z.object({
-  saddr: z.string(), dcidr: z.string(), gateway_ip: z.string(), egress_ip: z.string(), prefix: z.string(), identity: word,
+  ...serviceRow, saddr: z.string(), dcidr: z.string(), gateway_ip: z.string(), egress_ip: z.string(), prefix: z.string(), identity: word,
   tunnel_endpoint: z.string().nullable(), skip_tunnel: z.boolean(), cidr: z.string(), ip: z.string(), ifindex: z.number().int().min(0), lxc_id: byte16,
   host: z.boolean(), flags: word, egress_ifindex: z.number().int().min(0), dir: z.enum(["INGRESS", "EGRESS"]), daddr: z.string(), sport: byte16,
+  backends_missing_from_backend_map: z.array(word), backends_deleted: z.array(word), backend_state: z.record(z.string(), z.string()),
+  rev_nat_deleted: z.boolean(), backend_id: word,
   dport: byte16, dport_from: byte16, dport_to: byte16, nexthdr: z.number().int().min(0).max(255), to_addr: z.string(), to_port: byte16,
 }).partial();
 const mapChange = anyRow.extend({ op: z.string(), node: nodeName, map: z.string().default("policies"), entry: z.union([podPolicy, ipcacheEntry]).optional() });
@@ -70,7 +83,10 @@ const conntrackEntry = z.object({
   map: z.string(), daddr: z.string(), saddr: z.string(), dport: byte16, sport: byte16, nexthdr: z.number(), flags: z.number(), packets: z.number(),
   bytes: z.number(), lifetime_left_s: z.number(), rx_closing: z.number(), tx_closing: z.number(), seen_non_syn: z.number(), from_tunnel: z.number(),
   tx_flags: z.number(), rx_flags: z.number(), src_sec_id: z.number(), rev_nat_index: z.number().optional(),
+  lb_loopback: z.number().optional(), node_port: z.number().optional(), backend_id: z.number().optional(),
 });
+const affinityEntry = z.object({ client_ip: z.string(), rev_nat: byte16, netns_cookie: z.number().int(), backend_id: word });
+const decoded = z.object({ src: z.string(), dst: z.string(), proto: z.number(), sport: byte16, dport: byte16 }).partial();
 const natEntry = z.object({
   dir: z.enum(["INGRESS", "EGRESS"]), saddr: z.string(), sport: byte16, daddr: z.string(), dport: byte16, nexthdr: z.number(), to_addr: z.string(),
   to_port: byte16, needs_ct: z.number(),
@@ -103,6 +119,8 @@ const step = z.object({
   tunnel_key: z.object({ vni: word, remote: z.string() }).nullish(),
   ct_after: z.array(conntrackEntry).nullish(),
   nat_after: z.array(natEntry).nullish(),
+  affinity_after: z.array(affinityEntry).nullish(),
+  in: decoded.nullish(),
   nondeterministic: z.array(z.string()).nullish(),
   policy_verdict: policyVerdict.nullish(),
   policy_stats_after: z.array(policyStats).nullish(),
@@ -112,6 +130,7 @@ export const recordedCase = z.object({
   name: z.string(),
   category: z.string(),
   build: z.string(),
+  notes: z.array(z.string()).nullish(),
   config: config.optional(),
   maps: z.object({ source: nodeMaps, gateway: nodeMaps }),
   prefill: z.array(prefill).optional(),
@@ -131,4 +150,6 @@ export type PolicyStats = z.infer<typeof policyStats>;
 export type RecordedPrefill = z.infer<typeof prefill>;
 export type RecordedConfig = z.infer<typeof config>;
 export type ConntrackEntry = z.infer<typeof conntrackEntry>;
+export type AffinityEntry = z.infer<typeof affinityEntry>;
+export type RecordedService = z.infer<typeof service>;
 export type NatEntry = z.infer<typeof natEntry>;

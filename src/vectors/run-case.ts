@@ -8,7 +8,9 @@ import {
   P_VLAN_TCI, P_WIRE_LEN, TO_DEVICE, TO_ENDPOINT, TO_HOST, TO_NEIGH, TO_NEIGH6, TO_SELF, TO_TUNNEL,
 } from "../kernel/layout.ts";
 import { P_LEFTOVER_PORT, P_NEXTHOP6 } from "../kernel/layout6.ts";
+import { TUPLE_SERVICE } from "../kernel/layout-services.ts";
 import { VERDICT_OK, VERDICT_REDIRECT } from "../kernel/verdict.ts";
+import { ETH_LEN } from "../kernel/wire/ipv4.ts";
 import { Comparison, type Difference, type HookOutcome, natKey } from "./comparison.ts";
 import { FlowTables, isFlowMap } from "./flow-tables.ts";
 import { dotted, ipv4 } from "./lab-addresses.ts";
@@ -17,12 +19,15 @@ import { type CaseMemory, type LabMemory, roomFor } from "./lab-memory.ts";
 import { type LabSettings, labSettings } from "./lab-settings.ts";
 import { deviceIndex, deviceName, LAB_NODES, type LabNodeName, labPod } from "./laboratory.ts";
 import { LabPolicyStats, sentVerdict } from "./lab-policy-verdict.ts";
-import { type RecordedDraw, recordedDraw } from "./recorded-draw.ts";
+import { type RecordedDraw, isRequestEntry, recordedChoice, recordedDraw } from "./recorded-draw.ts";
 import type { RecordedCase, RecordedMapChange, RecordedStep } from "./recording.ts";
 
 /** The clock stands still during a case: all steps of one were recorded within two seconds, and `lifetime_left_s` is
  * compared with a tolerance of one. */
 const NOW = 1_000_000;
+
+/** How a case says that its first step was not the first packet. */
+const EARLIER_CONNECTIONS = /^\d+ earlier connections \(not recorded as steps\)/;
 
 export interface StepResult {
   /** From 1. */
@@ -75,6 +80,23 @@ class CaseRun {
     for (const name of LAB_NODES) this.#memory.publish(name, settings, this.#maps[name]);
     const prefills = [...(recorded.prefill ?? []), ...(recorded.nat_prefill === undefined ? [] : [recorded.nat_prefill])];
     for (const rows of prefills) for (const name of nodesOf(rows.node)) this.#flows.prefill(LAB_NODES.indexOf(name), rows);
+    const [first] = recorded.steps;
+    if (first !== undefined && recorded.notes?.some((note) => EARLIER_CONNECTIONS.test(note)) === true) this.#openEarlier(first);
+  }
+
+  /** Connections to a service that were opened before the first step and are not steps themselves: their entries tell
+   * the requests, which were the first step's but for the source port. */
+  #openEarlier(first: RecordedStep): void {
+    const hook = this.#hook(first), packet = first.in;
+    if (typeof hook === "string" || packet?.dst === undefined) return;
+    const { services } = this.#maps[first.node];
+    for (const entry of first.ct_after ?? []) {
+      if (entry.backend_id === undefined || entry.flags !== TUPLE_SERVICE || isRequestEntry(entry, packet)) continue;
+      this.#load(first);
+      this.#memory.arena.view.setUint16(this.#memory.frame + l4Start(first), entry.dport, false);
+      this.#memory.forceDraw(services.slots(entry.daddr, entry.sport, entry.nexthdr).indexOf(entry.backend_id) + 1);
+      hook(this.#memory.packet);
+    }
   }
 
   step(step: RecordedStep, k: number): StepResult {
@@ -83,7 +105,8 @@ class CaseRun {
     const hook = this.#hook(step);
     if (typeof hook === "string") return skippedStep(step, k, hook);
     const node = LAB_NODES.indexOf(step.node), before = this.#comparison.differences.length;
-    const draw = recordedDraw(step, () => this.#flows.nat(node), this.#settings.snatMin, this.#settings.snatMax);
+    const draw = recordedChoice(step, this.#maps[step.node].services, () => this.#flows.conntrack(node, NOW)) ??
+      recordedDraw(step, () => this.#flows.nat(node), this.#settings.snatMin, this.#settings.snatMax);
     this.#load(step);
     this.#memory.forceDraw(draw === null ? null : draw.value);
     const verdict = hook(this.#memory.packet);
@@ -154,7 +177,7 @@ class CaseRun {
   #compareDraw(draw: RecordedDraw): void {
     this.#comparison.field("draw", "in range", draw.inRange ? "yes" : "no", "yes");
     this.#comparison.field("draw", "free before", draw.free ? "yes" : "no", "yes");
-    this.#comparison.field("draw", "taken from the recording", "yes", this.#memory.drawsTaken > 0 ? "yes" : "no");
+    if (draw.certain) this.#comparison.field("draw", "taken from the recording", "yes", this.#memory.drawsTaken > 0 ? "yes" : "no");
   }
 
   #evict(step: RecordedStep, node: number): void {
@@ -179,6 +202,7 @@ class CaseRun {
         ? { vni: arena.get32(packet + P_TUNNEL_VNI), remote: dotted(addressOf(arena.get32(packet + P_TUNNEL_REMOTE))) } : null,
       conntrack: step.ct_after == null ? [] : this.#flows.conntrack(node, NOW),
       nat: step.nat_after == null ? [] : this.#flows.nat(node),
+      affinity: step.affinity_after == null ? [] : this.#flows.affinity(node),
       policyVerdict: sentVerdict(arena, packet, bytesIn),
       policyStats: this.#policyStats.rows,
     };
@@ -197,6 +221,9 @@ class CaseRun {
     }
   }
 }
+
+/** Offset of the ports in a step's frame, which is IPv4. */
+function l4Start(step: RecordedStep): number { return ETH_LEN + 4 * (Number.parseInt(step.in_hex.slice(2 * ETH_LEN, 2 * ETH_LEN + 2), 16) & 0x0f); }
 
 function nodesOf(name: RecordedMapChange["node"]): readonly LabNodeName[] {
   switch (name) {

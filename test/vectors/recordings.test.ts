@@ -37,7 +37,7 @@ describe.skipIf(!WASM_IS_BUILT)("the WebAssembly kernel (skipped unless built: n
 
 test.skipIf(!WASM_IS_BUILT)("both kernels leave the same bytes in the whole memory after every random case (skipped unless built)", () => {
   const one = new LabMemory("ts"), other = new LabMemory("wasm", WASM);
-  for (const { recorded } of [...recordings("random-b.jsonl.gz"), ...recordings("random6-a.jsonl.gz")]) {
+  for (const { recorded } of [...recordings("random-b.jsonl.gz"), ...recordings("random6-a.jsonl.gz"), ...recordings("random-services-a.jsonl.gz"), ...recordings("services6.jsonl.gz")]) {
     runCase(one, recorded);
     runCase(other, recorded);
     expect(Buffer.compare(one.bytes, other.bytes), recorded.name).toBe(0);

@@ -4,6 +4,7 @@ import {
 } from "../../kernel/layout.ts";
 import { C6_STRIDE, C6_TAIL, G6_STRIDE, G6_TAIL, S_CT6, S_FRAG6, S_NAT6, X6_STRIDE, X6_TAIL } from "../../kernel/layout6.ts";
 import { F_STRIDE } from "../../kernel/layout-flow.ts";
+import { AF6_STRIDE, AF6_TAIL, AF_STRIDE, S_AFFINITY, S_AFFINITY6 } from "../../kernel/layout-services.ts";
 import type { Arena } from "./arena.ts";
 
 /** Entries of the IPv6 tables of one shard. */
@@ -19,12 +20,17 @@ export interface ShardCapacity {
   readonly nat: number;
   readonly fragments: number;
   readonly flows: number;
+  /** Clients of services with session affinity, in each family; absent where no service has it. */
+  readonly affinity?: number;
   /** Absent where no node takes IPv6: then the tables are as small as tables get. */
   readonly ipv6?: ShardCapacity6;
 }
 
 /** A mapping has two halves. */
 const SMALLEST: ShardCapacity6 = { conntrack: 2, nat: 2, fragments: 1 };
+
+/** Clients remembered where nobody asks for affinity: a table may not be empty. */
+const NO_AFFINITY = 1;
 
 const FIRST_INDEX_SLOTS = 256;
 const INDEX_SLOT_BYTES = 8;
@@ -41,7 +47,8 @@ export function shardBytes(capacity: ShardCapacity): number {
   const { ipv6 = SMALLEST } = capacity;
   const bytes6 = table(ipv6.conntrack, C6_STRIDE) + table(ipv6.nat, X6_STRIDE) + table(ipv6.fragments, G6_STRIDE);
   const bytes4 = table(capacity.conntrack, C_STRIDE) + table(capacity.nat, X_STRIDE) + table(capacity.fragments, G_STRIDE);
-  return S_SIZE + bytes4 + bytes6 + table(capacity.flows, F_STRIDE) + 64;
+  const affinity = table(capacity.affinity ?? NO_AFFINITY, AF_STRIDE) + table(capacity.affinity ?? NO_AFFINITY, AF6_STRIDE);
+  return S_SIZE + bytes4 + bytes6 + affinity + table(capacity.flows, F_STRIDE) + 64;
 }
 
 /** `tail`: where an entry keeps its two 16-byte addresses, 0 for none. */
@@ -67,6 +74,8 @@ export function writeShard(arena: Arena, capacity: ShardCapacity, seed: number):
   writeTable(arena, shard + S_CT6, ipv6.conntrack, C6_STRIDE, C6_TAIL);
   writeTable(arena, shard + S_NAT6, ipv6.nat, X6_STRIDE, X6_TAIL);
   writeTable(arena, shard + S_FRAG6, ipv6.fragments, G6_STRIDE, G6_TAIL);
+  writeTable(arena, shard + S_AFFINITY, capacity.affinity ?? NO_AFFINITY, AF_STRIDE);
+  writeTable(arena, shard + S_AFFINITY6, capacity.affinity ?? NO_AFFINITY, AF6_STRIDE, AF6_TAIL);
   arena.put32(shard + S_SEED, seed);
   return shard;
 }

@@ -1,7 +1,7 @@
 // Connection tracking (bpf/lib/conntrack.h): state by existence, no windows, look-ups that ignore lifetimes.
 import { fill, ld16, ld32, ld8, ldf64, ltu, st16, st32, st8, stf64 } from "../mem.ts";
 import {
-  C_BYTES, C_FLAGS, C_IDENTITY, C_LIFETIME, C_PACKETS, C_RX_REPORT, C_SEEN, C_STRIDE, C_TX_REPORT, CF_FROM_TUNNEL, CF_PROXY_REDIRECT, CF_RX_CLOSING, CF_SEEN_NON_SYN,
+  C_BYTES, C_FLAGS, C_IDENTITY, C_LIFETIME, C_PACKETS, C_REV_NAT, C_RX_REPORT, C_SEEN, C_STRIDE, C_TX_REPORT, CF_PROXY_REDIRECT, CF_RX_CLOSING, CF_SEEN_NON_SYN,
   CF_TX_CLOSING, N_FLAGS, N_LIFE_ANY, N_LIFE_FIN, N_LIFE_SYN, N_LIFE_TCP, NF_ACCOUNTING, P_CT_ENTRY, P_NODE, P_NOW, P_PORTS, P_RELATED, P_SHARD,
   P_WIRE_LEN, S_CT, TUPLE_IN, TUPLE_OUT, TUPLE_RELATED,
 } from "../layout.ts";
@@ -14,6 +14,8 @@ import { evict } from "../table/evict.ts";
 
 export const DIR_EGRESS: i32 = 0;
 export const DIR_INGRESS: i32 = 1;
+/** Requests to a service, before they are translated; the entry never sees an answer. */
+export const DIR_SERVICE: i32 = 2;
 const REPORT_INTERVAL_S: i32 = 5;
 /** Flags that an entry remembers: the agent's monitor-aggregation-flags, by default syn, fin and rst. */
 const REPORT_FLAGS: i32 = TCP_SYN | TCP_FIN | TCP_RST;
@@ -24,7 +26,7 @@ export const PAYLOAD: i32 = C_LIFETIME;
 function touch(entry: i32, now: i32, lifetime: i32, dir: i32, tcpFlags: i32): void {
   const flags: i32 = tcpFlags & REPORT_FLAGS;
   st32(entry + C_LIFETIME, now + lifetime);
-  const bitsAt: i32 = entry + C_SEEN + dir, reportAt: i32 = dir === DIR_INGRESS ? entry + C_RX_REPORT : entry + C_TX_REPORT;
+  const bitsAt: i32 = dir === DIR_INGRESS ? entry + C_SEEN + 1 : entry + C_SEEN, reportAt: i32 = dir === DIR_INGRESS ? entry + C_RX_REPORT : entry + C_TX_REPORT;
   const known: i32 = ld8(bitsAt);
   if ((known | flags) !== known || ltu(ld32(reportAt) + REPORT_INTERVAL_S, now)) {
     st8(bitsAt, known | flags);
@@ -71,7 +73,7 @@ export function seen(pkt: i32, entry: i32, dir: i32, isTcp: boolean, flags: i32)
     bits = ld16(entry + C_FLAGS);
     // ct_entry_seen_both_syns compares the remembered byte with a 32-bit constant whose bit lies outside it: it is never
     // true, and every reset closes both ways (recorded, also after a complete handshake).
-    if ((flags & TCP_RST) !== 0) bits = bits | CF_RX_CLOSING | CF_TX_CLOSING;
+    if ((flags & TCP_RST) !== 0 || dir === DIR_SERVICE) bits = bits | CF_RX_CLOSING | CF_TX_CLOSING;
     else bits = bits | (dir === DIR_INGRESS ? CF_RX_CLOSING : CF_TX_CLOSING);
     st16(entry + C_FLAGS, bits);
     if ((bits & (CF_RX_CLOSING | CF_TX_CLOSING)) === (CF_RX_CLOSING | CF_TX_CLOSING))
@@ -89,7 +91,7 @@ export function seen(pkt: i32, entry: i32, dir: i32, isTcp: boolean, flags: i32)
 }
 
 /** TCP flags for a look-up: the header's low byte, 0 without an L4 header here; -1 when the header is cut (drop 135). */
-function flagsFor(pkt: i32, ip: i32, l4: i32): i32 {
+export function flagsFor(pkt: i32, ip: i32, l4: i32): i32 {
   if (ld8(ip + IP_PROTO) !== PROTO_TCP || !hasL4Header(ip)) return 0;
   return within(pkt, l4 + TCP_FLAGS, 2) ? tcpFlags(pkt, l4) : -1;
 }
@@ -127,7 +129,7 @@ export function ctIsReply(pkt: i32, ip: i32): boolean {
 }
 
 /** An entry for this key with an empty payload, made or made anew; a full table gives up its oldest. */
-function entryFor(table: i32, k0: i32, daddr: i32, saddr: i32, ports: i32): i32 {
+export function entryFor(table: i32, k0: i32, daddr: i32, saddr: i32, ports: i32): i32 {
   const old: i32 = find(table, k0, daddr, saddr, ports);
   if (old !== 0) {
     fill(old + PAYLOAD, 0, C_STRIDE - PAYLOAD);
@@ -137,21 +139,21 @@ function entryFor(table: i32, k0: i32, daddr: i32, saddr: i32, ports: i32): i32 
   return insert(table, k0, daddr, saddr, ports);
 }
 
-/** ct_create4 with a ready tuple (tupleFlags, daddr, saddr, ports as stored). `withRelated` also makes the port-less twin
- * that ICMP errors are related by. 0, or drop 155. */
+/** ct_create4 with a ready tuple (tupleFlags, daddr, saddr, ports as stored). `state`: CF_… bits in the low half, the reverse
+ * NAT index in the high one. `withRelated` also makes the port-less twin that ICMP errors are related by. 0, or drop 155. */
 export function ctCreate(
-  pkt: i32, proto: i32, tupleFlags: i32, daddr: i32, saddr: i32, ports: i32, dir: i32, identity: i32, fromTunnel: boolean, withRelated: boolean,
+  pkt: i32, proto: i32, tupleFlags: i32, daddr: i32, saddr: i32, ports: i32, dir: i32, identity: i32, state: i32, withRelated: boolean,
 ): i32 {
   const table: i32 = ld32(pkt + P_SHARD) + S_CT;
   const isTcp: boolean = proto === PROTO_TCP;
   if (withRelated) {
     const twin: i32 = entryFor(table, keyWord(pkt, PROTO_ICMP, tupleFlags | TUPLE_RELATED), daddr, saddr, 0);
     if (twin === 0) return DROP_CT_CREATE_FAILED;
-    fillEntry(pkt, twin, isTcp, dir, identity, fromTunnel);
+    fillEntry(pkt, twin, isTcp, dir, identity, state);
   }
   const entry: i32 = entryFor(table, keyWord(pkt, proto, tupleFlags), daddr, saddr, ports);
   if (entry === 0) return DROP_CT_CREATE_FAILED;
-  fillEntry(pkt, entry, isTcp, dir, identity, fromTunnel);
+  fillEntry(pkt, entry, isTcp, dir, identity, state);
   countPacket(pkt, entry);
   return 0;
 }
@@ -168,8 +170,9 @@ export function markProxied(entry: i32): void {
 }
 
 /** A new TCP entry starts as if a SYN had been seen, whatever the packet was (ct_create4). */
-export function fillEntry(pkt: i32, entry: i32, isTcp: boolean, dir: i32, identity: i32, fromTunnel: boolean): void {
+export function fillEntry(pkt: i32, entry: i32, isTcp: boolean, dir: i32, identity: i32, state: i32): void {
   st32(entry + C_IDENTITY, identity);
-  st16(entry + C_FLAGS, fromTunnel ? CF_FROM_TUNNEL : 0);
+  st16(entry + C_FLAGS, state & 0xffff);
+  st16(entry + C_REV_NAT, state >>> 16);
   updateTimeout(pkt, entry, isTcp, dir, isTcp ? TCP_SYN : 0);
 }

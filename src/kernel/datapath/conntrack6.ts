@@ -15,7 +15,7 @@ import { ctExtractPorts6, hasL4Header6, proto6 } from "./ports6.ts";
 import { evict } from "../table/evict.ts";
 
 /** TCP flags for a look-up: the header's low byte, 0 without an L4 header here; -1 when the header is cut (drop 135). */
-function flagsFor6(pkt: i32): i32 {
+export function flagsFor6(pkt: i32): i32 {
   if (proto6(pkt) !== PROTO_TCP || !hasL4Header6(pkt)) return 0;
   const l4: i32 = ld32(pkt + P_L4);
   return within(pkt, l4 + TCP_FLAGS, 2) ? tcpFlags(pkt, l4) : -1;
@@ -65,7 +65,7 @@ export function ctMarkProxied6(pkt: i32, tupleFlags: i32, daddr: i32, saddr: i32
 }
 
 /** An entry for this key with an empty payload, made or made anew; a full table gives up its oldest. */
-function entryFor6(table: i32, k0: i32, daddr: i32, saddr: i32, ports: i32): i32 {
+export function entryFor6(table: i32, k0: i32, daddr: i32, saddr: i32, ports: i32): i32 {
   const old: i32 = find6(table, k0, daddr, saddr, ports);
   if (old !== 0) {
     fill(old + PAYLOAD, 0, C6_TAIL - PAYLOAD);
@@ -78,18 +78,18 @@ function entryFor6(table: i32, k0: i32, daddr: i32, saddr: i32, ports: i32): i32
 /** ct_create6 with a ready tuple; addresses lie outside the tables. `withRelated` also makes the port-less twin that ICMPv6
  * errors are related by. 0, or drop 155. */
 export function ctCreate6(
-  pkt: i32, tupleFlags: i32, daddr: i32, saddr: i32, ports: i32, dir: i32, identity: i32, fromTunnel: boolean, withRelated: boolean,
+  pkt: i32, tupleFlags: i32, daddr: i32, saddr: i32, ports: i32, dir: i32, identity: i32, state: i32, withRelated: boolean,
 ): i32 {
   const table: i32 = ld32(pkt + P_SHARD) + S_CT6, proto: i32 = proto6(pkt);
   const isTcp: boolean = proto === PROTO_TCP;
   if (withRelated) {
     const twin: i32 = entryFor6(table, keyWord(pkt, PROTO_ICMP6, tupleFlags | TUPLE_RELATED), daddr, saddr, 0);
     if (twin === 0) return DROP_CT_CREATE_FAILED;
-    fillEntry(pkt, twin, isTcp, dir, identity, fromTunnel);
+    fillEntry(pkt, twin, isTcp, dir, identity, state);
   }
   const entry: i32 = entryFor6(table, keyWord(pkt, proto, tupleFlags), daddr, saddr, ports);
   if (entry === 0) return DROP_CT_CREATE_FAILED;
-  fillEntry(pkt, entry, isTcp, dir, identity, fromTunnel);
+  fillEntry(pkt, entry, isTcp, dir, identity, state);
   countPacket(pkt, entry);
   return 0;
 }

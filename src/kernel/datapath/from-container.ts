@@ -8,6 +8,7 @@ import {
 } from "../layout.ts";
 import { P_SELF_IFINDEX, P_SELF_MAC } from "../layout6.ts";
 import { EP_POLICY } from "../layout-policy.ts";
+import { N_SERVICES, P_LOOPBACK, P_REV_NAT, P_SERVICE } from "../layout-services.ts";
 import {
   ETH_LEN, ETH_TYPE, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, IP_DST, IP_PROTO, IP_SRC, ipv4DecTtl, ipv4Header, isFragment, l4Offset, PROTO_ICMP,
 } from "../wire/ipv4.ts";
@@ -24,8 +25,10 @@ import { endpointFind, FIB_LOCAL, FIB_OK, fibFind, ipcacheFind } from "./lookups
 import { isOwnTunnel, policyEgress } from "./policy.ts";
 import { policyPort } from "./policy-port.ts";
 import { swapPorts } from "./ports.ts";
-import { proxyChanged, toProxy } from "./proxy.ts";
+import { toProxy } from "./proxy.ts";
 import { redirectNeigh, redirectTunnel, setIdentityMark } from "./redirect.ts";
+import { SERVICE_DONE, translateService } from "./service.ts";
+import { answersItself, connectionState, opensConnection } from "./service-state.ts";
 
 /** Smallest EtherType that is one; below, the field is an IEEE 802.3 length. */
 const ETHERTYPE_MIN: i32 = 0x0600;
@@ -33,12 +36,14 @@ const ETHERTYPE_MIN: i32 = 0x0600;
 /** VERDICT_OK: to the node's stack. VERDICT_REDIRECT: see P_TO. Or a drop. P_ENDPOINT names the pod. */
 export function fromContainer(pkt: i32): i32 {
   st32(pkt + P_TO, TO_NONE);
+  st32(pkt + P_SERVICE, 0);
+  st32(pkt + P_REV_NAT, 0);
+  st32(pkt + P_LOOPBACK, 0);
   if (ld32(pkt + P_LEN) < ETH_LEN) return DROP_UNSUPPORTED_L2;
   const type: i32 = ld16be(ld32(pkt + P_FRAME) + ETH_TYPE);
   if (type < ETHERTYPE_MIN) return DROP_UNSUPPORTED_L2;
   if (type !== ETHERTYPE_IPV4) {
-    st32(pkt + P_SELF_MAC, ld32(pkt + P_ENDPOINT) + EP_NODE_MAC);
-    st32(pkt + P_SELF_IFINDEX, ld32(ld32(pkt + P_ENDPOINT) + EP_IFINDEX));
+    answerFromPod(pkt);
     if (type === ETHERTYPE_ARP) return answerArp(pkt);
     return type === ETHERTYPE_IPV6 && (ld32(ld32(pkt + P_NODE) + N_FLAGS) & NF_IPV6) !== 0 ? fromContainer6(pkt) : DROP_UNKNOWN_L3;
   }
@@ -49,24 +54,36 @@ export function fromContainer(pkt: i32): i32 {
   if ((flags & NF_SIP_CHECK) !== 0 && ld32(ip + IP_SRC) !== ld32(endpoint + EP_ADDRESS)) return DROP_INVALID_SIP;
 
   const l4: i32 = l4Offset(ip);
+  if (ld32(ld32(pkt + P_NODE) + N_SERVICES) !== 0) {
+    answerFromPod(pkt);
+    const translated: i32 = translateService(pkt, ip, l4);
+    if (translated !== SERVICE_DONE) return translated;
+  }
   const status: i32 = ctLookupBoth(pkt, ip, l4, DIR_EGRESS);
   if (status < 0) return status;
   st32(pkt + P_CT_STATUS, status);
-  const fromTunnel: boolean = status !== CT_NEW && (ld32(ld32(pkt + P_CT_ENTRY) + C_FLAGS) & CF_FROM_TUNNEL) !== 0;
+  const known: i32 = status === CT_NEW ? 0 : ld32(ld32(pkt + P_CT_ENTRY) + C_FLAGS);
 
   let proxy: i32 = 0;
-  if (status === CT_NEW || status === CT_ESTABLISHED) {
+  // A pod that reaches itself needs no policy's leave.
+  if ((status === CT_NEW || status === CT_ESTABLISHED) && ld32(pkt + P_LOOPBACK) === 0) {
     proxy = applyPolicy(pkt, ip, l4, status, endpoint);
     if (proxy < 0) return answersDenied(pkt, proxy) ? denyResponse(pkt, ip) : proxy;
   }
-  if (status === CT_NEW || (status === CT_ESTABLISHED && proxyChanged(pkt, proxy))) {
+  if (opensConnection(pkt, status, proxy)) {
     const proto: i32 = ld8(ip + IP_PROTO), ports: i32 = swapPorts(ld32(pkt + P_PORTS)), saddr: i32 = ld32(ip + IP_SRC), daddr: i32 = ld32(ip + IP_DST);
     const tuple: i32 = TUPLE_OUT | ld32(pkt + P_RELATED);
-    const error: i32 = ctCreate(pkt, proto, tuple, saddr, daddr, ports, DIR_EGRESS, ld32(endpoint + EP_IDENTITY), false, true);
+    const error: i32 = ctCreate(pkt, proto, tuple, saddr, daddr, ports, DIR_EGRESS, ld32(endpoint + EP_IDENTITY), connectionState(pkt), true);
     if (error < 0) return error;
     if (proxy !== 0) ctMarkProxied(pkt, proto, tuple, saddr, daddr, ports);
   }
-  return proxy !== 0 ? toProxy(pkt, proxy) : forwardToDestination(pkt, ip, flags, endpoint, fromTunnel);
+  return proxy !== 0 ? toProxy(pkt, proxy) : forwardToDestination(pkt, ip, flags, endpoint, status, known);
+}
+
+/** MAC and device of answers that the pod's own program gives. */
+function answerFromPod(pkt: i32): void {
+  st32(pkt + P_SELF_MAC, ld32(pkt + P_ENDPOINT) + EP_NODE_MAC);
+  st32(pkt + P_SELF_IFINDEX, ld32(ld32(pkt + P_ENDPOINT) + EP_IFINDEX));
 }
 
 /** policy_can_egress4: 0, the proxy's port, or a drop. A pod without enforced policy is asked only for what is refused whatever
@@ -81,18 +98,18 @@ function applyPolicy(pkt: i32, ip: i32, l4: i32, status: i32, endpoint: i32): i3
   return policyEgress(pkt, proto, policyPort(pkt, proto, l4), status, found, ld32(ld32(pkt + P_NODE) + N_WORLD));
 }
 
-/** ipv4_forward_to_destination. */
-function forwardToDestination(pkt: i32, ip: i32, flags: i32, endpoint: i32, fromTunnel: boolean): i32 {
+/** ipv4_forward_to_destination; `known` are the CF_… bits of a connection that was known before. */
+function forwardToDestination(pkt: i32, ip: i32, flags: i32, endpoint: i32, status: i32, known: i32): i32 {
   const identity: i32 = ld32(endpoint + EP_IDENTITY), daddr: i32 = ld32(ip + IP_DST);
   setIdentityMark(pkt, identity, MARK_IDENTITY);
-  const local: i32 = endpointFind(pkt, daddr);
+  const local: i32 = endpointFind(pkt, answersItself(pkt, status, known) ? ld32(ip + IP_SRC) : daddr);
   if (local !== 0) {
     if ((ld32(local + EP_FLAGS) & (EPF_HOST | EPF_AT_HOST_NS)) !== 0) return VERDICT_OK;
     return localDelivery(pkt, ip, local, identity, false);
   }
   if ((flags & NF_TUNNEL_MODE) !== 0 && ipcacheFind(pkt, daddr)) {
     const info: i32 = ld32(pkt + P_INFO_FLAGS);
-    if ((fromTunnel || (info & IPC_SKIP_TUNNEL) === 0) && (info & IPC_HAS_TUNNEL) !== 0) return redirectTunnel(pkt, ld32(pkt + P_INFO_TUNNEL), identity);
+    if (((known & CF_FROM_TUNNEL) !== 0 || (info & IPC_SKIP_TUNNEL) === 0) && (info & IPC_HAS_TUNNEL) !== 0) return redirectTunnel(pkt, ld32(pkt + P_INFO_TUNNEL), identity);
   }
   if ((flags & NF_HOST_ROUTING) === 0) return VERDICT_OK;
   const route: i32 = fibFind(pkt, ld32(ip + IP_SRC), daddr);

@@ -8,6 +8,7 @@ import {
 } from "../layout.ts";
 import { EP_ADDRESS6, P_FIB_NEXTHOP6 } from "../layout6.ts";
 import { EP_POLICY } from "../layout-policy.ts";
+import { N_SERVICES6, P_LOOPBACK } from "../layout-services.ts";
 import {
   CT_ESTABLISHED, CT_NEW, DROP_ENCAP_PROHIBITED, DROP_FRAG_NOSUPPORT, DROP_INVALID, DROP_INVALID_SIP, MARK_IDENTITY, VERDICT_OK,
 } from "../verdict.ts";
@@ -25,9 +26,11 @@ import { isOwnTunnel, policyEgress, world6 } from "./policy.ts";
 import { policyPort6 } from "./policy-port.ts";
 import { swapPorts } from "./ports.ts";
 import { proto6, walkHeaders6 } from "./ports6.ts";
-import { proxyChanged, toProxy } from "./proxy.ts";
+import { toProxy } from "./proxy.ts";
 import { redirectTunnel, setIdentityMark } from "./redirect.ts";
 import { redirectNeigh6 } from "./redirect6.ts";
+import { SERVICE_DONE, translateService6 } from "./service.ts";
+import { answersItself, connectionState, opensConnection } from "./service-state.ts";
 
 /** As fromContainer, for a frame whose EtherType is IPv6. */
 export function fromContainer6(pkt: i32): i32 {
@@ -43,24 +46,29 @@ export function fromContainer6(pkt: i32): i32 {
 
   const cut: i32 = walkHeaders6(pkt);
   if (cut < 0) return cut;
+  if (ld32(ld32(pkt + P_NODE) + N_SERVICES6) !== 0) {
+    const translated: i32 = translateService6(pkt, ip);
+    if (translated !== SERVICE_DONE) return translated;
+  }
   const status: i32 = ctLookupBoth6(pkt, ip, DIR_EGRESS);
   if (status < 0) return status;
   st32(pkt + P_CT_STATUS, status);
-  const fromTunnel: boolean = status !== CT_NEW && (ld32(ld32(pkt + P_CT_ENTRY) + C_FLAGS) & CF_FROM_TUNNEL) !== 0;
+  const known: i32 = status === CT_NEW ? 0 : ld32(ld32(pkt + P_CT_ENTRY) + C_FLAGS);
   const lost: i32 = checkTupleBuffer(pkt, ip, status);
   if (lost < 0) return lost;
   let proxy: i32 = 0;
-  if (status === CT_NEW || status === CT_ESTABLISHED) {
+  // A pod that reaches itself needs no policy's leave.
+  if ((status === CT_NEW || status === CT_ESTABLISHED) && ld32(pkt + P_LOOPBACK) === 0) {
     proxy = applyPolicy6(pkt, ip, status, endpoint);
     if (proxy < 0) return proxy;
   }
-  if (status === CT_NEW || (status === CT_ESTABLISHED && proxyChanged(pkt, proxy))) {
+  if (opensConnection(pkt, status, proxy)) {
     const tuple: i32 = TUPLE_OUT | ld32(pkt + P_RELATED), ports: i32 = swapPorts(ld32(pkt + P_PORTS));
-    const error: i32 = ctCreate6(pkt, tuple, ip + IP6_SRC, ip + IP6_DST, ports, DIR_EGRESS, ld32(endpoint + EP_IDENTITY), false, true);
+    const error: i32 = ctCreate6(pkt, tuple, ip + IP6_SRC, ip + IP6_DST, ports, DIR_EGRESS, ld32(endpoint + EP_IDENTITY), connectionState(pkt), true);
     if (error < 0) return error;
     if (proxy !== 0) ctMarkProxied6(pkt, tuple, ip + IP6_SRC, ip + IP6_DST, ports);
   }
-  return proxy !== 0 ? toProxy(pkt, proxy) : forwardToDestination6(pkt, ip, flags, endpoint, fromTunnel);
+  return proxy !== 0 ? toProxy(pkt, proxy) : forwardToDestination6(pkt, ip, flags, endpoint, status, known);
 }
 
 /** policy_can_egress6: 0, the proxy's port, or a drop. */
@@ -72,17 +80,17 @@ function applyPolicy6(pkt: i32, ip: i32, status: i32, endpoint: i32): i32 {
 }
 
 /** ipv6_forward_to_destination. */
-function forwardToDestination6(pkt: i32, ip: i32, flags: i32, endpoint: i32, fromTunnel: boolean): i32 {
+function forwardToDestination6(pkt: i32, ip: i32, flags: i32, endpoint: i32, status: i32, known: i32): i32 {
   const identity: i32 = ld32(endpoint + EP_IDENTITY);
   setIdentityMark(pkt, identity, MARK_IDENTITY);
-  const local: i32 = endpointFind6(pkt, ip + IP6_DST);
+  const local: i32 = endpointFind6(pkt, ip + (answersItself(pkt, status, known) ? IP6_SRC : IP6_DST));
   if (local !== 0) {
     if ((ld32(local + EP_FLAGS) & (EPF_HOST | EPF_AT_HOST_NS)) !== 0) return VERDICT_OK;
     return localDelivery6(pkt, ip, local, identity, false);
   }
   if ((flags & NF_TUNNEL_MODE) !== 0 && ipcacheFind6(pkt, ip + IP6_DST)) {
-    const known: i32 = ld32(pkt + P_INFO_FLAGS);
-    if ((fromTunnel || (known & IPC_SKIP_TUNNEL) === 0) && (known & IPC_HAS_TUNNEL) !== 0) return redirectTunnel(pkt, ld32(pkt + P_INFO_TUNNEL), identity);
+    const info: i32 = ld32(pkt + P_INFO_FLAGS);
+    if (((known & CF_FROM_TUNNEL) !== 0 || (info & IPC_SKIP_TUNNEL) === 0) && (info & IPC_HAS_TUNNEL) !== 0) return redirectTunnel(pkt, ld32(pkt + P_INFO_TUNNEL), identity);
   }
   if ((flags & NF_HOST_ROUTING) === 0) return VERDICT_OK;
   if (fibFind6(pkt, ip + IP6_SRC, ip + IP6_DST) !== FIB_OK) return VERDICT_OK;

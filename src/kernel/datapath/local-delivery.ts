@@ -2,7 +2,7 @@
 // (bpf/lib/local_delivery.h, tail_ipv4_policy in bpf_lxc.c).
 import { ld16, ld32, ld8, st16, st32 } from "../mem.ts";
 import {
-  EP_IFINDEX, EP_MAC, EP_NODE_MAC, P_CT_STATUS, P_FRAME, P_PORTS, P_RELATED, P_TO, P_TO_IFINDEX, P_TO_NEXTHOP, TO_ENDPOINT, TUPLE_IN,
+  CF_FROM_TUNNEL, CF_LOOPBACK, EP_IFINDEX, EP_MAC, EP_NODE_MAC, P_CT_STATUS, P_FRAME, P_PORTS, P_RELATED, P_TO, P_TO_IFINDEX, P_TO_NEXTHOP, TO_ENDPOINT, TUPLE_IN,
 } from "../layout.ts";
 import { IP_DST, IP_PROTO, IP_SRC, ipv4DecTtl, l4Offset, PROTO_ICMP } from "../wire/ipv4.ts";
 import { EP_POLICY } from "../layout-policy.ts";
@@ -11,8 +11,9 @@ import { ctCreate, ctLookupBoth, DIR_INGRESS } from "./conntrack.ts";
 import { policyIngress } from "./policy.ts";
 import { policyPort } from "./policy-port.ts";
 import { swapPorts } from "./ports.ts";
+import { arrivesFromItself, isLoopback, reverseService } from "./service-reply.ts";
 
-/** VERDICT_REDIRECT to the pod's device, or a drop (133, 134, 135, 137, 155, 157, 175, 181, 189, 196). */
+/** VERDICT_REDIRECT to the pod's device, or a drop (133, 134, 135, 137, 154, 155, 157, 175, 181, 189, 196). */
 export function localDelivery(pkt: i32, ip: i32, endpoint: i32, sourceIdentity: i32, fromTunnel: boolean): i32 {
   const expired: i32 = ipv4DecTtl(ip);
   if (expired < 0) return expired;
@@ -22,7 +23,11 @@ export function localDelivery(pkt: i32, ip: i32, endpoint: i32, sourceIdentity: 
   const status: i32 = ctLookupBoth(pkt, ip, l4, DIR_INGRESS);
   if (status < 0) return status;
   st32(pkt + P_CT_STATUS, status);
-  if (status !== CT_REPLY && status !== CT_RELATED) {
+  const own: boolean = status === CT_NEW ? arrivesFromItself(pkt, ip) : isLoopback(pkt);
+  if (status === CT_REPLY || status === CT_RELATED) {
+    const failed: i32 = reverseService(pkt, ip, l4);
+    if (failed < 0) return failed;
+  } else if (!own) {
     const proto: i32 = ld8(ip + IP_PROTO);
     if (ld32(endpoint + EP_POLICY) !== 0) {
       const denied: i32 = policyIngress(pkt, endpoint, sourceIdentity, proto, policyPort(pkt, proto, l4));
@@ -30,9 +35,10 @@ export function localDelivery(pkt: i32, ip: i32, endpoint: i32, sourceIdentity: 
     } else if (proto === PROTO_ICMP && policyPort(pkt, proto, l4) < 0) return DROP_INVALID;
   }
   if (status === CT_NEW) {
+    const state: i32 = (fromTunnel ? CF_FROM_TUNNEL : 0) | (own ? CF_LOOPBACK : 0);
     const error: i32 = ctCreate(
       pkt, ld8(ip + IP_PROTO), TUPLE_IN | ld32(pkt + P_RELATED), ld32(ip + IP_SRC), ld32(ip + IP_DST), swapPorts(ld32(pkt + P_PORTS)), DIR_INGRESS,
-      sourceIdentity, fromTunnel, true,
+      sourceIdentity, state, true,
     );
     if (error < 0) return error;
   }

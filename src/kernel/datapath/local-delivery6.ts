@@ -2,7 +2,7 @@
 // tail_ipv6_policy in bpf_lxc.c).
 import { ld32, st32 } from "../mem.ts";
 import {
-  EP_IFINDEX, EP_MAC, EP_NODE_MAC, NOTE_DEFECT6_UNSPECIFIED, P_CT_STATUS, P_FRAME, P_PORTS, P_RELATED, P_TO, P_TO_IFINDEX, P_TO_NEXTHOP,
+  CF_FROM_TUNNEL, CF_LOOPBACK, EP_IFINDEX, EP_MAC, EP_NODE_MAC, NOTE_DEFECT6_UNSPECIFIED, P_CT_STATUS, P_FRAME, P_PORTS, P_RELATED, P_TO, P_TO_IFINDEX, P_TO_NEXTHOP,
   TO_ENDPOINT, TUPLE_IN,
 } from "../layout.ts";
 import { EP_POLICY } from "../layout-policy.ts";
@@ -18,6 +18,7 @@ import { policyPort6 } from "./policy-port.ts";
 import { swapPorts } from "./ports.ts";
 import { proto6, walkHeaders6 } from "./ports6.ts";
 import { note, repairs } from "./note.ts";
+import { arrivesFromItself6, isLoopback, reverseService6 } from "./service-reply.ts";
 
 /** The pod's program hands the conntrack tuple on through a scratch map and takes an all-zero source address in it for a
  * lost entry: 0, or drop 184 where that is the packet's own unspecified address. */
@@ -42,13 +43,18 @@ export function localDelivery6(pkt: i32, ip: i32, endpoint: i32, sourceIdentity:
   st32(pkt + P_CT_STATUS, status);
   const lost: i32 = checkTupleBuffer(pkt, ip, status);
   if (lost < 0) return lost;
-  if (ld32(endpoint + EP_POLICY) !== 0 && status !== CT_REPLY && status !== CT_RELATED) {
+  const own: boolean = status === CT_NEW ? arrivesFromItself6(pkt, ip) : isLoopback(pkt);
+  if (status === CT_REPLY || status === CT_RELATED) {
+    const failed: i32 = reverseService6(pkt, ip);
+    if (failed < 0) return failed;
+  } else if (!own && ld32(endpoint + EP_POLICY) !== 0) {
     const proto: i32 = proto6(pkt), denied: i32 = policyIngress(pkt, endpoint, sourceIdentity, proto, policyPort6(pkt, proto));
     if (denied < 0) return denied;
   }
   if (status === CT_NEW) {
+    const state: i32 = (fromTunnel ? CF_FROM_TUNNEL : 0) | (own ? CF_LOOPBACK : 0);
     const error: i32 = ctCreate6(
-      pkt, TUPLE_IN | ld32(pkt + P_RELATED), ip + IP6_SRC, ip + IP6_DST, swapPorts(ld32(pkt + P_PORTS)), DIR_INGRESS, sourceIdentity, fromTunnel, true,
+      pkt, TUPLE_IN | ld32(pkt + P_RELATED), ip + IP6_SRC, ip + IP6_DST, swapPorts(ld32(pkt + P_PORTS)), DIR_INGRESS, sourceIdentity, state, true,
     );
     if (error < 0) return error;
   }

@@ -95,7 +95,7 @@ function handleMapping(pkt: i32, ip: i32, l4: i32, ports: i32): i32 {
     const status: i32 = ctLookupTuple(pkt, ip, l4, TUPLE_OUT, saddr, daddr, ports, DIR_EGRESS, false);
     if (status < 0) return status;
     if (status === CT_NEW) {
-      const error: i32 = ctCreate(pkt, proto, TUPLE_OUT, saddr, daddr, ports, DIR_EGRESS, 0, false, false);
+      const error: i32 = ctCreate(pkt, proto, TUPLE_OUT, saddr, daddr, ports, DIR_EGRESS, 0, 0, false);
       if (error < 0) return error;
     }
   }

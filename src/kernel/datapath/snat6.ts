@@ -96,7 +96,7 @@ function handleMapping(pkt: i32, ip: i32, ports: i32): i32 {
     const status: i32 = ctLookupTuple6(pkt, TUPLE_OUT, saddr, daddr, ports, DIR_EGRESS, false);
     if (status < 0) return status;
     if (status === CT_NEW) {
-      const error: i32 = ctCreate6(pkt, TUPLE_OUT, saddr, daddr, ports, DIR_EGRESS, 0, false, false);
+      const error: i32 = ctCreate6(pkt, TUPLE_OUT, saddr, daddr, ports, DIR_EGRESS, 0, 0, false);
       if (error < 0) return error;
     }
   }
