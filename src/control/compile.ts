@@ -10,6 +10,7 @@ import type { Conflict } from "./conflicts.ts";
 import { readInstallation } from "./datapath-config.ts";
 import { egressAddresses } from "./egress-address.ts";
 import { chooseGateways } from "./gateway-choice.ts";
+import { intendedGateways } from "./intended-gateways.ts";
 import { buildIpcaches } from "./ipcache.ts";
 import { ipv6NotRouted } from "./ipv6-findings.ts";
 import type { MapOverflow } from "./map-overflow.ts";
@@ -56,7 +57,8 @@ export function compileTables(cluster: Cluster, options: CompileOptions): Compil
     if (inForce) accepted.push(taken);
     return { name: policy.name, at: placeOf(policy.origin), accepted: inForce };
   });
-  const chosen = accepted.map((policy) => ({ policy, gateways: chooseGateways(policy, nodes, findings) }));
+  const choose = options.semantics === "intent" ? intendedGateways : chooseGateways;
+  const chosen = accepted.map((policy) => ({ policy, gateways: choose(policy, nodes, findings) }));
 
   const hints = gatewayHints(chosen.map(({ gateways }) => gateways), assumptions);
   const onNode = endpointsByNode(endpoints, nodes.length);

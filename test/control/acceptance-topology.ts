@@ -64,3 +64,15 @@ ${gateway}
 export const byHostname = ({ name }: TestNode): string => `nodeSelector: {matchLabels: {kubernetes.io/hostname: ${name}}}`;
 export const ONE_GATEWAY = `  egressGateway: {${byHostname(NODE_B)}}`;
 export const TWO_GATEWAYS = `  egressGateway: {${byHostname(NODE_B)}}\n  egressGateways: [{${byHostname(NODE_B)}}, {${byHostname(NODE_C)}}]`;
+
+/** FNV-1a with 32 bits as its authors define it, in whole numbers: offset basis 2166136261, prime 16777619. */
+function fnv1a(text: string): number {
+  let hash = 2166136261n;
+  for (const byte of Buffer.from(text)) hash = ((hash ^ BigInt(byte)) * 16777619n) % 2n ** 32n;
+  return Number(hash);
+}
+
+/** The pod's gateway of TWO_GATEWAYS, which are sorted by IPv4. */
+export function assignedGateway({ name }: TestPod): TestNode {
+  return [NODE_C, NODE_B][fnv1a(UIDS[name] ?? "") % 2] ?? NODE_B;
+}
