@@ -35,6 +35,9 @@ export interface CompiledControl {
   /** What selectors were compared with: endpoints with their labels, and the policies in force. */
   readonly endpoints: readonly ClusterEndpoint[];
   readonly policiesInForce: readonly AcceptedPolicy[];
+  /** Policies that 1.19 ignores, as they would be taken with semantics "intent"; those that could not be taken either way are left
+   * out. */
+  readonly policiesIgnored: readonly AcceptedPolicy[];
   readonly overflows: readonly MapOverflow[];
   readonly assumptions: readonly Assumption[];
   readonly ignored: readonly IgnoredKind[];
@@ -51,10 +54,13 @@ export function compileTables(cluster: Cluster, options: CompileOptions): Compil
   const endpoints = clusterEndpoints(cluster, nodes, installation, assumptions, findings);
 
   const accepted: AcceptedPolicy[] = [];
+  const ignored: AcceptedPolicy[] = [];
   const policies = cluster.policies.map((policy, index): PolicyRef => {
     const taken = acceptPolicy(policy, index, options.semantics, findings);
     const inForce = taken !== null && config.egressGateway;
     if (inForce) accepted.push(taken);
+    const wished = taken === null ? acceptPolicy(policy, index, "intent", []) : null;
+    if (wished !== null) ignored.push(wished);
     return { name: policy.name, at: placeOf(policy.origin), accepted: inForce };
   });
   const choose = options.semantics === "intent" ? intendedGateways : chooseGateways;
@@ -85,6 +91,7 @@ export function compileTables(cluster: Cluster, options: CompileOptions): Compil
     conflicts,
     endpoints,
     policiesInForce: accepted,
+    policiesIgnored: ignored,
     overflows,
     assumptions: assumptions.list(),
     ignored: cluster.ignored,
