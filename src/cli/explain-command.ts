@@ -19,6 +19,7 @@ export function addExplainCommand(program: Command, terminal: Terminal, setExitC
   command.action(async (options: { from: string; to: string; cluster: string[]; output: string; semantics: "cilium-1.19" | "intent" }) => {
     const { runExplain } = await import("./explain-run.ts");
     const answer = await runExplain(options);
+    for (const line of answer.findings) terminal.err(`${line}\n`);
     terminal.out(options.output === "json" ? `${JSON.stringify(answer.explanation, null, 2)}\n` : answer.text);
     setExitCode(answer.explanation.throughGateway && answer.explanation.request.drop === null ? EXIT_NOTHING : EXIT_FINDINGS);
   });

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { loadCluster } from "../cluster/load.ts";
 import { compileTables } from "../control/compile.ts";
+import { briefFindings } from "../inspect/finding-lines.ts";
 import { kernelOn } from "../engine/kernel-instance.ts";
 import { explainText } from "../whatif/explain-text.ts";
 import { explain, type Explanation } from "../whatif/explain.ts";
@@ -18,10 +19,10 @@ export interface ExplainOptions {
 }
 
 /** Throws InputError for what the model or the request lacks. */
-export async function runExplain(options: ExplainOptions): Promise<{ explanation: Explanation; text: string }> {
+export async function runExplain(options: ExplainOptions): Promise<{ explanation: Explanation; text: string; findings: readonly string[] }> {
   const control = compileTables(await loadCluster(options.cluster), { semantics: options.semantics }), { tables } = control;
   const request = readPacketRequest(options.from, options.to, tables);
   const run = new SingleRun(tables, options.semantics, SEED, (memory) => kernelOn(memory, existsSync(wasmFile) ? "wasm" : "ts"));
   const explanation = explain(control, request, run);
-  return { explanation, text: explainText(explanation) };
+  return { explanation, text: explainText(explanation), findings: briefFindings(control.findings) };
 }

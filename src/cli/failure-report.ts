@@ -11,16 +11,22 @@ export function reportFailure(error: unknown, args: readonly string[], terminal:
   return failure.exitCode;
 }
 
+/** Commands that have options of their own to look up. */
+const COMMANDS = ["replay", "explain", "generate", "status", "get", "bpf", "endpoint"] as const;
+
 /** "error: unknown option '--clster'\n(Did you mean --cluster?)" as a problem with its cure. */
 function usageErrorOf(error: CommanderError, command: string | undefined): UsageError {
   const [first = "", ...rest] = error.message.replace(/^error: /, "").split("\n");
   const hint = rest.join(" ").replace(/^\(|\)$/g, "");
-  return new UsageError([{ at: null, subject: "command line", message: first, cure: hint.charAt(0).toLowerCase() + hint.slice(1) }], command === "generate" ? command : "replay");
+  return new UsageError([{ at: null, subject: "command line", message: first, cure: hint.charAt(0).toLowerCase() + hint.slice(1) }], COMMANDS.find((known) => known === command) ?? "replay");
 }
 
 /** Whether errors are to be JSON, told from the bare words: the command line itself may be what is wrong. */
 export function wantsJsonErrors(args: readonly string[]): boolean {
   const end = args.indexOf("--");
   const words = end < 0 ? args : args.slice(0, end);
-  return words.includes("--format=json") || words.some((word, index) => word === "--format" && words[index + 1] === "json");
+  // -o is --out of the commands that write files, and --output of those that list.
+  const writesFiles = words[0] === "replay" || words[0] === "generate";
+  const [long, short] = writesFiles ? ["--format", "--format"] : ["--output", "-o"];
+  return words.some((word, index) => word === `${long}=json` || ((word === long || word === short) && words[index + 1] === "json"));
 }

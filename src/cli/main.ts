@@ -2,7 +2,7 @@
 import module from "node:module";
 import { EXIT_OUR_FAULT } from "./exit-code.ts";
 import { runCommandLine } from "./program.ts";
-import { processTerminal } from "./terminal.ts";
+import { drained, processTerminal } from "./terminal.ts";
 
 // Keeps compiled code between runs (module.enableCompileCache, Node 22.1 and later; Node 20 lacks it). Most of a short run is
 // loading modules: 235 of 460 ms for a replay of 787 packets.
@@ -22,11 +22,6 @@ process.on("uncaughtException", die);
 process.on("unhandledRejection", die);
 
 const exitCode = await runCommandLine(args, terminal);
-// A pipe takes what was written later than exit() would wait for; what an interrupted read of standard input holds open
-// would keep the process alive without it.
-const drained = (stream: NodeJS.WriteStream): Promise<void> => new Promise((resolve) => {
-  if (stream.destroyed || stream.writableLength === 0) resolve();
-  else stream.write("", () => resolve());
-});
+// exit() does not wait for pipes; what an interrupted read of standard input holds open would keep the process alive without it.
 await Promise.all([drained(process.stdout), drained(process.stderr)]);
 process.exit(exitCode);

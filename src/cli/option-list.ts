@@ -19,7 +19,8 @@ export interface OptionSpec {
 export const DEFAULT_TRACE_PACKETS = 10_000;
 export const DEFAULT_MAX_FLOWS = 1_000_000;
 export const DEFAULT_SEED = 1;
-export const OUTPUT_KINDS = ["pod", "overlay", "external", "trace", "flows"] as const;
+export const DEFAULT_STATE_ENTRIES = 100_000;
+export const OUTPUT_KINDS = ["pod", "overlay", "external", "trace", "flows", "state"] as const;
 export const CONFIG_FILE = "egwsim.config.yaml";
 
 export const REPLAY_OPTIONS: readonly OptionSpec[] = [
@@ -45,7 +46,7 @@ export const REPLAY_OPTIONS: readonly OptionSpec[] = [
   },
   {
     name: "out", flags: "-o, --out <dir>", kind: "text", group: "Output:", isPath: true,
-    help: "folder for captures per hop, flows.jsonl and report.json; without it nothing is written",
+    help: "folder for captures per hop, flows.jsonl, state.jsonl and report.json; without it nothing is written",
   },
   { name: "force", flags: "--force", kind: "flag", group: "Output:", help: "write into a folder that is not empty; only egwsim's own files are replaced" },
   {
@@ -54,6 +55,7 @@ export const REPLAY_OPTIONS: readonly OptionSpec[] = [
   },
   { name: "trace-packets", flags: "--trace-packets <n|all>", kind: "text", group: "Output:", help: `trace.pcapng holds the hops of the first N packets (default: ${DEFAULT_TRACE_PACKETS})` },
   { name: "max-flows", flags: "--max-flows <n>", kind: "text", group: "Output:", help: `flows that get a line of their own; further ones are only counted (default: ${DEFAULT_MAX_FLOWS})` },
+  { name: "state-entries", flags: "--state-entries <n>", kind: "text", group: "Output:", help: `conntrack and NAT entries that state.jsonl holds; of further ones each node's map keeps its share (default: ${DEFAULT_STATE_ENTRIES})` },
   { name: "format", flags: "--format <format>", kind: "text", group: "Output:", choices: ["text", "json"], help: "report on standard output, errors on standard error: text, json (default: text)" },
   { name: "quiet", flags: "-q, --quiet", kind: "flag", group: "Output:", help: "no report on the screen and no progress; errors, files and the exit code remain (and the report of --format json)" },
   { name: "no-color", flags: "--no-color", kind: "flag", group: "Output:", help: "no colour; so does the environment variable NO_COLOR" },

@@ -4,7 +4,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import type { InputProblem } from "../cluster/input-error.ts";
 
 /** Every name that a run may write; --force touches no other. */
-export const OUTPUT_FILES = ["pod.pcap", "overlay.pcap", "external.pcap", "trace.pcapng", "flows.jsonl", "report.json"] as const;
+export const OUTPUT_FILES = ["pod.pcap", "overlay.pcap", "external.pcap", "trace.pcapng", "flows.jsonl", "state.jsonl", "report.json"] as const;
 
 const codeOf = (error: unknown): string => (error instanceof Error && "code" in error ? String(error.code) : "");
 

@@ -2,9 +2,13 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { EXIT_CODE_HELP, EXIT_COULD_NOT_RUN, EXIT_NOTHING, type ExitCode } from "./exit-code.ts";
+import { addBpfCommand } from "./bpf-command.ts";
+import { addEndpointCommand } from "./endpoint-command.ts";
 import { addExplainCommand } from "./explain-command.ts";
 import { addGenerateCommand } from "./generate-command.ts";
+import { addGetCommand } from "./get-command.ts";
 import { addReplayCommand } from "./replay-command.ts";
+import { addStatusCommand } from "./status-command.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Version of the package that this file is part of, in src/ and in dist/ alike. */
@@ -25,16 +29,12 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
     .addHelpText("after", `\n${EXIT_CODE_HELP}`)
     .configureOutput({ writeOut: terminal.out, writeErr: terminal.err, outputError: () => undefined })
     .exitOverride();
-  addReplayCommand(program, terminal, (code) => {
+  const setExitCode = (code: ExitCode): void => {
     exitCode = code;
-  });
-  addExplainCommand(program, terminal, (code) => {
-    exitCode = code;
-  });
+  };
+  for (const add of [addReplayCommand, addExplainCommand, addStatusCommand, addBpfCommand, addEndpointCommand, addGetCommand]) add(program, terminal, setExitCode);
   try {
-    await addGenerateCommand(program, terminal, args.includes("generate"), (code) => {
-      exitCode = code;
-    });
+    await addGenerateCommand(program, terminal, args.includes("generate"), setExitCode);
     await program.parseAsync(args, { from: "user" });
     return exitCode;
   } catch (error) {

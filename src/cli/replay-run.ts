@@ -4,12 +4,14 @@ import type { DatapathTables } from "../control/tables.ts";
 import { TRACE_ALL_PACKETS, type CaptureInput, type KernelBuild, type ReplayEnd, type ReplayHooks, type ReplayOptions, type Semantics } from "../engine/replay-options.ts";
 import { FlowCounter } from "../observe/flow-totals.ts";
 import { writeFlowLines } from "../observe/flows-jsonl.ts";
+import { writeState } from "../observe/state-jsonl.ts";
 import { githubAnnotations } from "../observe/github-annotations.ts";
 import { makePaint } from "../observe/paint.ts";
 import type { Report } from "../observe/report-shape.ts";
 import { buildReport, reportJson } from "../observe/report.ts";
 import { renderScreen } from "../observe/screen.ts";
 import { tableNames } from "../observe/table-names.ts";
+import { tableDigest } from "../inspect/table-digest.ts";
 import { assignCapturePoints } from "./capture-point.ts";
 import { exitCodeOf, EXIT_OUR_FAULT, type ExitCode } from "./exit-code.ts";
 import { failureJson, failureOf, failureText } from "./failure.ts";
@@ -64,6 +66,12 @@ export async function runReplayCommand(
     files.push("flows.jsonl");
   } else {
     await writeFlowLines(end.flows, names, count, null);
+  }
+  if (folder !== null && settings.write.has("state")) {
+    const run = { version: machinery.version, semantics: settings.semantics, cluster: [...settings.cluster], tables: tableDigest(cluster.tables) };
+    const nodes = cluster.tables.nodes.map(({ name }) => name);
+    await replaceFile(folder, "state.jsonl", (write) => writeState(run, end.maps(settings.stateEntries), nodes, write));
+    files.push("state.jsonl");
   }
   if (folder !== null) files.push("report.json");
 
@@ -140,6 +148,7 @@ function reportedOptions(settings: ReplaySettings, captures: readonly CaptureInp
     write: OUTPUT_KINDS.filter((kind) => settings.outDir !== null && settings.write.has(kind)),
     tracePackets: settings.tracePackets === TRACE_ALL_PACKETS ? null : settings.tracePackets,
     maxFlows: settings.maxFlows,
+    stateEntries: settings.stateEntries,
   };
 }
 

@@ -3,7 +3,7 @@ import { closestName } from "../cluster/spelling.ts";
 import { TRACE_ALL_PACKETS, type KernelBuild, type OutputKind, type Semantics } from "../engine/replay-options.ts";
 import { readCapturePoints, type CapturePoints } from "./capture-point.ts";
 import { UsageError } from "./failure.ts";
-import { DEFAULT_MAX_FLOWS, DEFAULT_SEED, DEFAULT_TRACE_PACKETS, OUTPUT_KINDS } from "./option-list.ts";
+import { DEFAULT_MAX_FLOWS, DEFAULT_SEED, DEFAULT_STATE_ENTRIES, DEFAULT_TRACE_PACKETS, OUTPUT_KINDS } from "./option-list.ts";
 import { settingProblem, type RawSetting, type RawSettings } from "./raw-setting.ts";
 
 export const MAX_WORKERS = 16;
@@ -22,6 +22,8 @@ export interface ReplaySettings {
   readonly write: ReadonlySet<OutputKind>;
   readonly tracePackets: number;
   readonly maxFlows: number;
+  /** Conntrack and NAT entries that state.jsonl holds. */
+  readonly stateEntries: number;
   readonly format: "text" | "json";
   readonly quiet: boolean;
   readonly noColor: boolean;
@@ -99,6 +101,7 @@ export function readReplaySettings(captures: readonly string[], raw: RawSettings
     force: isOn("force"),
     tracePackets: traceAll ? TRACE_ALL_PACKETS : (wholeNumber("trace-packets", 0, 1e12, DEFAULT_TRACE_PACKETS) ?? DEFAULT_TRACE_PACKETS),
     maxFlows: wholeNumber("max-flows", 0, 100_000_000, DEFAULT_MAX_FLOWS) ?? DEFAULT_MAX_FLOWS,
+    stateEntries: wholeNumber("state-entries", 0, 10_000_000, DEFAULT_STATE_ENTRIES) ?? DEFAULT_STATE_ENTRIES,
     format: choice("format", ["text", "json"]) ?? "text",
     quiet: isOn("quiet"),
     noColor: isOn("no-color"),

@@ -2,6 +2,8 @@
 export interface Terminal {
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
+  /** Settles when what was written to standard output is on its way; absent: writing never waits. */
+  readonly outDrained?: () => Promise<void>;
   readonly outIsTerminal: boolean;
   readonly errIsTerminal: boolean;
   /** Columns of the terminal on standard error; 80 where it is none. */
@@ -31,10 +33,19 @@ export function processTerminal(): Terminal {
   return {
     out: silenceBrokenPipe(process.stdout),
     err: silenceBrokenPipe(process.stderr),
+    outDrained: () => drained(process.stdout),
     outIsTerminal: process.stdout.isTTY === true,
     errIsTerminal: process.stderr.isTTY === true,
     columns: process.stderr.columns ?? 80,
     env: process.env,
     cwd: process.cwd(),
   };
+}
+
+/** A pipe takes what was written later than write() returns; one that is gone takes nothing and is not waited for. */
+export function drained(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.destroyed || stream.writableLength === 0) resolve();
+    else stream.write("", () => resolve());
+  });
 }

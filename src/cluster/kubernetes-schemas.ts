@@ -17,7 +17,10 @@ const LARGEST_IDENTITY = 0xffffff;
 export const nodeSchema = z.object({
   metadata,
   spec: z.object({ podCIDR: text, podCIDRs: z.array(cidr).nullish() }).nullish(),
-  status: z.object({ addresses: z.array(z.object({ type: z.string(), address: addressOrNull })).nullish() }).nullish(),
+  status: z.object({
+    addresses: z.array(z.object({ type: z.string(), address: addressOrNull })).nullish(),
+    conditions: z.array(z.object({ type: z.string(), status: z.string() })).nullish(),
+  }).nullish(),
 }).transform((written, context) => {
   const single = written.spec?.podCIDR ?? "";
   if (single === "" || (written.spec?.podCIDRs ?? []).length > 0) return { ...written, podCidrs: written.spec?.podCIDRs ?? [] };
@@ -32,7 +35,10 @@ export function nodeFrom(written: z.output<typeof nodeSchema>, origin: Origin): 
   for (const each of written.status?.addresses ?? []) {
     if (each.address !== null) addresses.push({ type: each.type, address: each.address });
   }
-  return { name: written.metadata.name, origin, labels: written.metadata.labels, addresses, podCidrs: written.podCidrs };
+  const ready = written.status?.conditions?.find(({ type }) => type === "Ready");
+  return {
+    name: written.metadata.name, origin, labels: written.metadata.labels, addresses, podCidrs: written.podCidrs, ready: ready === undefined ? null : ready.status === "True",
+  };
 }
 
 export const ciliumNodeSchema = z.object({
@@ -52,6 +58,7 @@ export function ciliumNodeFrom(written: z.output<typeof ciliumNodeSchema>, origi
     labels: written.metadata.labels,
     addresses: (written.spec?.addresses ?? []).map((each) => ({ type: each.type, address: each.ip })),
     podCidrs: written.spec?.ipam?.podCIDRs ?? [],
+    ready: null,
   };
 }
 

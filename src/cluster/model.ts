@@ -45,6 +45,8 @@ export interface NodeObject extends ClusterObject {
   readonly labels: Labels;
   readonly addresses: readonly NodeAddress[];
   readonly podCidrs: readonly IpPrefix[];
+  /** What the condition Ready says; null where nothing does. */
+  readonly ready: boolean | null;
 }
 
 export interface NetworkDevice {

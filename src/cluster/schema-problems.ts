@@ -102,5 +102,5 @@ function valueAt(value: unknown, path: readonly PathSegment[]): unknown {
 
 function nameOf(value: unknown): string {
   const name = valueAt(value, ["metadata", "name"]);
-  return typeof name === "string" || typeof name === "number" ? String(name).slice(0, LONGEST_VALUE).replace(/[^\x20-\x7e]/g, "?") : "(no name)";
+  return (typeof name === "string" && name !== "") || typeof name === "number" ? String(name).slice(0, LONGEST_VALUE).replace(/[^\x20-\x7e]/g, "?") : "(no name)";
 }

@@ -9,7 +9,8 @@ import { NAMESPACE_LABELS_PREFIX, POD_NAMESPACE_LABEL } from "./identity-labels.
 import { ENGINE_ROUTES_IPV6 } from "./ipv6-support.ts";
 import type { PrefixOf } from "./tables.ts";
 
-/** cilium-1.19: as the agent does. intent: a gateway item may name both an interface and an egress IP. */
+/** cilium-1.19: as the agent does. intent: a gateway item may name both an interface and an egress IP, and means every node that
+ * can serve (intended-gateways.ts). */
 export type Semantics = "cilium-1.19" | "intent";
 
 /** A prefix as the kernel compares it, and every way in which the policy writes it. */

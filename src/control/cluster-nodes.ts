@@ -27,6 +27,8 @@ export interface ClusterNode {
   readonly routerAddress6: bigint;
   readonly podCidrs6: readonly Prefix6[];
   readonly network: NodeNetwork | null;
+  /** What the Node says, null where nothing does. No agent asks for it: it counts with semantics "intent" only. */
+  readonly ready: boolean | null;
   readonly origin: Origin;
 }
 
@@ -63,6 +65,7 @@ export function clusterNodes(cluster: Cluster, ipv6: boolean, assumptions: Assum
       podCidrs: prefixesIn(FAMILY_4, podCidrs).map(FAMILY_4.mask),
       ...(ipv6 ? sixthSide(object, network, podCidrs, ciliumNodes.has(name), assumptions) : NO_IPV6),
       network,
+      ready: kubernetesNodes.get(name)?.ready ?? null,
       origin,
     });
   }

@@ -10,6 +10,7 @@ import type { Conflict } from "./conflicts.ts";
 import { readInstallation } from "./datapath-config.ts";
 import { egressAddresses } from "./egress-address.ts";
 import { chooseGateways } from "./gateway-choice.ts";
+import { intendedGateways } from "./intended-gateways.ts";
 import { buildIpcaches } from "./ipcache.ts";
 import { ipv6NotRouted } from "./ipv6-findings.ts";
 import type { MapOverflow } from "./map-overflow.ts";
@@ -34,6 +35,9 @@ export interface CompiledControl {
   /** What selectors were compared with: endpoints with their labels, and the policies in force. */
   readonly endpoints: readonly ClusterEndpoint[];
   readonly policiesInForce: readonly AcceptedPolicy[];
+  /** Policies that 1.19 ignores, as they would be taken with semantics "intent"; those that could not be taken either way are left
+   * out. */
+  readonly policiesIgnored: readonly AcceptedPolicy[];
   readonly overflows: readonly MapOverflow[];
   readonly assumptions: readonly Assumption[];
   readonly ignored: readonly IgnoredKind[];
@@ -50,13 +54,17 @@ export function compileTables(cluster: Cluster, options: CompileOptions): Compil
   const endpoints = clusterEndpoints(cluster, nodes, installation, assumptions, findings);
 
   const accepted: AcceptedPolicy[] = [];
+  const ignored: AcceptedPolicy[] = [];
   const policies = cluster.policies.map((policy, index): PolicyRef => {
     const taken = acceptPolicy(policy, index, options.semantics, findings);
     const inForce = taken !== null && config.egressGateway;
     if (inForce) accepted.push(taken);
+    const wished = taken === null ? acceptPolicy(policy, index, "intent", []) : null;
+    if (wished !== null) ignored.push(wished);
     return { name: policy.name, at: placeOf(policy.origin), accepted: inForce };
   });
-  const chosen = accepted.map((policy) => ({ policy, gateways: chooseGateways(policy, nodes, findings) }));
+  const choose = options.semantics === "intent" ? intendedGateways : chooseGateways;
+  const chosen = accepted.map((policy) => ({ policy, gateways: choose(policy, nodes, findings) }));
 
   const hints = gatewayHints(chosen.map(({ gateways }) => gateways), assumptions);
   const onNode = endpointsByNode(endpoints, nodes.length);
@@ -83,6 +91,7 @@ export function compileTables(cluster: Cluster, options: CompileOptions): Compil
     conflicts,
     endpoints,
     policiesInForce: accepted,
+    policiesIgnored: ignored,
     overflows,
     assumptions: assumptions.list(),
     ignored: cluster.ignored,

@@ -87,7 +87,8 @@ function listed(traffic: readonly TrafficOutcome[], nodeNames: readonly string[]
   return joined(shown, "or");
 }
 
-function inWords(outcome: TrafficOutcome, nodeNames: readonly string[]): string {
+/** What becomes of traffic, as a clause that follows "traffic". */
+export function inWords(outcome: TrafficOutcome, nodeNames: readonly string[]): string {
   const node = "node" in outcome ? (nodeNames[outcome.node] ?? "") : "";
   switch (outcome.kind) {
     case "egress":

@@ -36,21 +36,19 @@ export function chooseGateways(accepted: AcceptedPolicy, nodes: readonly Cluster
       );
     }
   }
-  for (const item of unmatched) {
-    const nothingLeft = chosen.length === 0;
-    findings.push(
-      policyFinding(policy, [...item.path, "nodeSelector"], {
-        rule: "no-gateway-node",
-        severity: nothingLeft ? "error" : "warning",
-        message: `${policy.name}: ${noNode(item.nodeSelector)}`,
-        effect: nothingLeft
-          ? "the policy's traffic is dropped at its own node: 194 No egress gateway found"
-          : "the item is left out; its pods use the other gateways",
-        fix: "label a node, or correct the nodeSelector",
-      }),
-    );
-  }
+  for (const item of unmatched) findings.push(noGatewayNode(accepted, item, chosen.length === 0));
   return chosen.sort((a, b) => a.node.address - b.node.address);
+}
+
+/** `nothingLeft`: no other item of the policy has a gateway. */
+export function noGatewayNode({ policy }: AcceptedPolicy, item: GatewayItem, nothingLeft: boolean): Finding {
+  return policyFinding(policy, [...item.path, "nodeSelector"], {
+    rule: "no-gateway-node",
+    severity: nothingLeft ? "error" : "warning",
+    message: `${policy.name}: ${noNode(item.nodeSelector)}`,
+    effect: nothingLeft ? "the policy's traffic is dropped at its own node: 194 No egress gateway found" : "the item is left out; its pods use the other gateways",
+    fix: "label a node, or correct the nodeSelector",
+  });
 }
 
 function noNode(selector: Selector): string {

@@ -1,5 +1,6 @@
 // What the command line asks of the engine, and what the engine hands back. Plain data, so that it crosses threads.
 import type { DatapathTables } from "../control/tables.ts";
+import type { FlowMaps } from "../observe/map-records.ts";
 import type { FlowRecord, RunResult } from "../observe/run-result.ts";
 
 /** pod: replies are in the form the pod sees; node: replies are in the form the outside peer sent. */
@@ -10,7 +11,7 @@ export type Semantics = "cilium-1.19" | "intent";
 export type KernelBuild = "ts" | "wasm";
 
 /** What may be written beside report.json. */
-export type OutputKind = "pod" | "overlay" | "external" | "trace" | "flows";
+export type OutputKind = "pod" | "overlay" | "external" | "trace" | "flows" | "state";
 
 /** `tracePackets` that no capture reaches: the trace holds every packet. */
 export const TRACE_ALL_PACKETS = Number.MAX_SAFE_INTEGER;
@@ -55,6 +56,8 @@ export interface ReplayEnd {
   readonly result: RunResult;
   /** Ordered by firstPacket; to be walked once. */
   readonly flows: AsyncIterable<FlowRecord> | Iterable<FlowRecord>;
+  /** The nodes' conntrack and NAT maps as the run left them, about `limit` entries of them. */
+  readonly maps: (limit: number) => FlowMaps;
   /** Names of the files that the engine wrote into outDir, e.g. pod.pcap. */
   readonly files: readonly string[];
   /** Workers that ran, where the engine took fewer than it might. */

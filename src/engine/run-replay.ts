@@ -11,12 +11,14 @@ import {
   NC_REPLY_FIRST_DIFFERENT, NC_REPLY_IDENTICAL, NC_REPLY_RESTORED, NC_SNAPPED,
 } from "../kernel/pipeline/layout-batch.ts";
 import { OUT_DELIVERED, OUT_DROPPED, OUT_FORWARDED, OUT_PASSED } from "../kernel/layout-flow.ts";
+import type { FlowMaps } from "../observe/map-records.ts";
 import type { RunResult } from "../observe/run-result.ts";
 import { AddressBook } from "./address-book.ts";
 import { CaptureTally } from "./capture-tally.ts";
 import { ChunkFiller, CLOCK_START } from "./chunk-filler.ts";
 import { ChunkOutput } from "./chunk-output.ts";
 import { type ClusterMemory, layOutMemory } from "./cluster-memory.ts";
+import { flowMaps } from "./flow-maps.ts";
 import { flowRecords } from "./flow-records.ts";
 import { GarbageSchedule, MAX_ROUNDS_PER_GAP } from "./garbage-schedule.ts";
 import { Gathering } from "./gather.ts";
@@ -53,7 +55,8 @@ export async function runReplay(options: ReplayOptions, hooks: ReplayHooks): Pro
   const memory = layOutMemory(options, workers);
   const run = new ReplayRun(options, hooks, memory, mergeCaptures(readers), bytesTotal);
   const result = await run.toEnd();
-  return { result, flows: flowRecords(memory, options.maxFlows), files: run.files, workers };
+  const maps = (limit: number): FlowMaps => flowMaps(memory, options.tables.nodes.length, run.clock, limit);
+  return { result, flows: flowRecords(memory, options.maxFlows), maps, files: run.files, workers };
 }
 
 /** Opening waits for the first bytes, which may never come; a wish to stop ends the wait. */
@@ -120,6 +123,11 @@ class ReplayRun {
 
   get files(): readonly string[] {
     return this.#output.files;
+  }
+
+  /** Seconds on the datapath's clock. */
+  get clock(): number {
+    return this.#filler.now;
   }
 
   async toEnd(): Promise<RunResult> {

@@ -11,7 +11,7 @@ const packetNumber = z.int().positive().describe("Number of the packet in the me
 const hook = z.enum(["from-container", "to-netdev", "from-overlay", "from-netdev", "to-container"]);
 const tally = z.strictObject({ packets: count, bytes: count });
 const sourceRef = z.strictObject({ file: z.string(), line: z.int().positive(), column: z.int().positive() });
-const outputKind = z.enum(["pod", "overlay", "external", "trace", "flows"]);
+const outputKind = z.enum(["pod", "overlay", "external", "trace", "flows", "state"]);
 
 const portUse = z.strictObject({
   egressIp: address,
@@ -36,6 +36,7 @@ export const reportSchema = z.strictObject({
     write: z.array(outputKind),
     tracePackets: count.nullable().describe("Packets that trace.pcapng holds at most; null for all"),
     maxFlows: count,
+    stateEntries: count,
   }).describe("What was asked for"),
   interrupted: z.boolean().describe("The run ended before its input did: by a signal, or by a broken capture (then `captures` says which)"),
   cluster: z.strictObject({ files: count, nodes: count, pods: count, policies: count, policiesIgnored: count, policyEntries: count }),

@@ -1,44 +1,26 @@
 // Reads and writes the mutable tables (conntrack, NAT) in the kernel's memory in the words of the recordings.
-import { formatIpv6 } from "../cluster/cidr.ts";
-import { getAddress6, putAddress6 } from "../engine/image/address6.ts";
-import { addressOf, type Arena, wirePort, wireWord } from "../engine/image/arena.ts";
+import { formatAddress } from "../cluster/cidr.ts";
+import { putAddress6 } from "../engine/image/address6.ts";
+import { type Arena, wirePort, wireWord } from "../engine/image/arena.ts";
 import type { Kernel } from "../engine/kernel-instance.ts";
+import { addressAt, conntrackRecord, entryProtocol, MAPS4, MAPS6, type MapFamily, natRecord } from "../engine/map-entries.ts";
 import {
-  C_BYTES, C_FLAGS, C_IDENTITY, C_LIFETIME, C_PACKETS, C_SEEN, CF_FROM_TUNNEL, CF_LOOPBACK, CF_RX_CLOSING, CF_SEEN_NON_SYN, CF_TX_CLOSING, E_STATE, ES_LIVE, K0, K1, K2,
-  K3, S_CT, S_NAT, T_ENTRIES, T_STRIDE, T_TAIL, T_USED, TUPLE_IN, X_ADDR, X_NEEDS_CT, X_PORT,
+  CF_FROM_TUNNEL, CF_LOOPBACK, CF_RX_CLOSING, CF_SEEN_NON_SYN, CF_TX_CLOSING, E_STATE, ES_LIVE, K0, K1, S_NAT, T_ENTRIES, T_STRIDE, T_USED, TUPLE_IN, X_ADDR,
 } from "../kernel/layout.ts";
-import { S_CT6, S_NAT6, TAIL_DADDR, TAIL_SADDR, X6_ADDR, X6_NEEDS_CT, X6_PORT } from "../kernel/layout6.ts";
-import { AF6_TAIL, AF_BACKEND, C_BACKEND, S_AFFINITY, S_AFFINITY6, TUPLE_SERVICE } from "../kernel/layout-services.ts";
+import { S_NAT6, X6_ADDR } from "../kernel/layout6.ts";
+import { AF6_TAIL, AF_BACKEND, S_AFFINITY, S_AFFINITY6, TUPLE_SERVICE } from "../kernel/layout-services.ts";
 import { PROTO_TCP } from "../kernel/wire/ipv4.ts";
-import { dotted, ipv4, ipv6, isIpv6Text } from "./lab-addresses.ts";
+import type { MapKey } from "../observe/map-records.ts";
+import { ipv4, ipv6, isIpv6Text } from "./lab-addresses.ts";
 import type { AffinityEntry, ConntrackEntry, NatEntry, RecordedPrefill } from "./recording.ts";
 
-/** The tables and real maps of an address family. */
-interface Family {
-  readonly conntrack: number;
-  readonly nat: number;
-  readonly tcpMap: string;
-  readonly anyMap: string;
-  readonly natMap: string;
-  readonly toAddress: number;
-  readonly toPort: number;
-  readonly needsCt: number;
-}
-const IPV4: Family = {
-  conntrack: S_CT, nat: S_NAT, tcpMap: "cilium_ct4_global", anyMap: "cilium_ct_any4_global", natMap: "cilium_snat_v4_external", toAddress: X_ADDR,
-  toPort: X_PORT, needsCt: X_NEEDS_CT,
-};
-const IPV6: Family = {
-  conntrack: S_CT6, nat: S_NAT6, tcpMap: "cilium_ct6_global", anyMap: "cilium_ct_any6_global", natMap: "cilium_snat_v6_external", toAddress: X6_ADDR,
-  toPort: X6_PORT, needsCt: X6_NEEDS_CT,
-};
-const FAMILIES: readonly Family[] = [IPV4, IPV6];
+const FAMILIES: readonly MapFamily[] = [MAPS4, MAPS6];
 
 /** What names one mapping. */
 export type NatName = Pick<NatEntry, "dir" | "saddr" | "sport" | "daddr" | "dport" | "nexthdr">;
 
 /** Is this one of the real maps that a node's conntrack and NAT tables stand for? */
-export function isFlowMap(map: string): boolean { return FAMILIES.some((family) => [family.tcpMap, family.anyMap, family.natMap].includes(map)); }
+export function isFlowMap(map: string): boolean { return FAMILIES.some(({ tcpMap, anyMap, natMap }) => map === tcpMap || map === anyMap || map === natMap); }
 
 export class FlowTables {
   readonly #arena: Arena;
@@ -66,12 +48,12 @@ export class FlowTables {
 
   /** The clients of a node that services with session affinity remember. */
   affinity(node: number): AffinityEntry[] {
-    const entry = (at: number, client_ip: string): AffinityEntry => ({
-      client_ip, rev_nat: this.#arena.get32(at + K0) & 0xffff, netns_cookie: 0, backend_id: this.#arena.get32(at + AF_BACKEND),
+    const entry = (at: number, client: number | bigint): AffinityEntry => ({
+      client_ip: formatAddress(client), rev_nat: this.#arena.get32(at + K0) & 0xffff, netns_cookie: 0, backend_id: this.#arena.get32(at + AF_BACKEND),
     });
     return [
-      ...this.#entries(S_AFFINITY, node).map((at) => entry(at, this.#address4(at + K1))),
-      ...this.#entries(S_AFFINITY6, node).map((at) => entry(at, this.#address6(at + AF6_TAIL))),
+      ...this.#entries(S_AFFINITY, node).map((at) => entry(at, addressAt(this.#arena, MAPS4, at + K1))),
+      ...this.#entries(S_AFFINITY6, node).map((at) => entry(at, addressAt(this.#arena, MAPS6, at + AF6_TAIL))),
     ];
   }
 
@@ -82,7 +64,7 @@ export class FlowTables {
       if (except.has(port)) continue;
       const { family, at } = this.#insert(node, { ...rows, dport: port });
       if (at === 0) throw new RangeError(`the NAT table is too small for the entries of a recording (port ${port})`);
-      if (family === IPV6) putAddress6(this.#arena, at + X6_ADDR, ipv6(rows.to_addr));
+      if (family.isIpv6) putAddress6(this.#arena, at + X6_ADDR, ipv6(rows.to_addr));
       else this.#arena.put32(at + X_ADDR, wireWord(ipv4(rows.to_addr)));
       this.#arena.put32(at + family.toPort, wirePort(rows.to_port));
     }
@@ -108,7 +90,7 @@ export class FlowTables {
       if (map === family.natMap) for (const at of this.#entries(family.nat, node)) this.#kernel.remove(this.#shard + family.nat, at);
       if (map !== family.tcpMap && map !== family.anyMap) continue;
       for (const at of this.#entries(family.conntrack, node))
-        if ((this.#protocol(at) === PROTO_TCP) === (map === family.tcpMap)) this.#kernel.remove(this.#shard + family.conntrack, at);
+        if ((entryProtocol(this.#arena, at) === PROTO_TCP) === (map === family.tcpMap)) this.#kernel.remove(this.#shard + family.conntrack, at);
     }
   }
 
@@ -121,48 +103,32 @@ export class FlowTables {
     }
   }
 
-  #conntrackEntry(family: Family, at: number, now: number): ConntrackEntry {
-    const { view } = this.#arena;
-    const key = view.getInt32(at + K0, true), flags = view.getUint16(at + C_FLAGS, true), seen = view.getInt32(at + C_SEEN, true);
-    const nexthdr = (key >>> 8) & 0xff;
+  #conntrackEntry(family: MapFamily, at: number, now: number): ConntrackEntry {
+    const { map, packets, bytes, expires, state, txFlagsSeen, rxFlagsSeen, revNat, identity, lastRxReport, ...key } = conntrackRecord(this.#arena, this.#shard, family, at);
     return {
-      map: nexthdr === PROTO_TCP ? family.tcpMap : family.anyMap,
-      ...this.#tuple(family, family.conntrack, at), nexthdr, flags: key & 0xff,
-      packets: view.getFloat64(at + C_PACKETS, true), bytes: view.getFloat64(at + C_BYTES, true),
-      lifetime_left_s: view.getInt32(at + C_LIFETIME, true) - now,
-      rx_closing: bit(flags, CF_RX_CLOSING), tx_closing: bit(flags, CF_TX_CLOSING), seen_non_syn: bit(flags, CF_SEEN_NON_SYN),
-      from_tunnel: bit(flags, CF_FROM_TUNNEL),
-      tx_flags: seen & 0xff, rx_flags: (seen >>> 8) & 0xff, rev_nat_index: seen >>> 16,
-      src_sec_id: view.getUint32(at + C_IDENTITY, true),
-      lb_loopback: bit(flags, CF_LOOPBACK), node_port: 0, backend_id: (key & 0xff) === TUPLE_SERVICE ? view.getInt32(at + C_BACKEND, true) : 0,
+      map, ...tupleOf(key), nexthdr: key.protocol, flags: key.flags, packets, bytes, lifetime_left_s: expires - now,
+      rx_closing: bit(state, CF_RX_CLOSING), tx_closing: bit(state, CF_TX_CLOSING), seen_non_syn: bit(state, CF_SEEN_NON_SYN),
+      from_tunnel: bit(state, CF_FROM_TUNNEL), tx_flags: txFlagsSeen, rx_flags: rxFlagsSeen, rev_nat_index: revNat, src_sec_id: identity,
+      lb_loopback: bit(state, CF_LOOPBACK), node_port: 0, backend_id: key.flags === TUPLE_SERVICE ? lastRxReport : 0,
     };
   }
 
-  #natEntry(family: Family, at: number): NatEntry {
-    const { view } = this.#arena, key = view.getInt32(at + K0, true), to = at + family.toAddress;
+  #natEntry(family: MapFamily, at: number): NatEntry {
+    const { toAddress, toPort, needsCt, ...key } = natRecord(this.#arena, this.#shard, family, at);
     return {
-      dir: (key & TUPLE_IN) !== 0 ? "INGRESS" : "EGRESS",
-      ...this.#tuple(family, family.nat, at), nexthdr: (key >>> 8) & 0xff,
-      to_addr: family === IPV6 ? this.#address6(to) : this.#address4(to), to_port: this.#port(at + family.toPort),
-      needs_ct: view.getInt32(at + family.needsCt, true),
+      dir: (key.flags & TUPLE_IN) !== 0 ? "INGRESS" : "EGRESS", ...tupleOf(key), nexthdr: key.protocol, to_addr: formatAddress(toAddress), to_port: toPort,
+      needs_ct: needsCt,
     };
   }
 
-  #tuple(family: Family, table: number, at: number): { daddr: string; saddr: string; dport: number; sport: number } {
-    const ports = { dport: this.#port(at + K3), sport: this.#port(at + K3 + 2) };
-    if (family === IPV4) return { daddr: this.#address4(at + K1), saddr: this.#address4(at + K2), ...ports };
-    const tail = at + this.#arena.get32(this.#shard + table + T_TAIL);
-    return { daddr: this.#address6(tail + TAIL_DADDR), saddr: this.#address6(tail + TAIL_SADDR), ...ports };
-  }
-
-  #insert(node: number, name: NatName): { family: Family; at: number } {
+  #insert(node: number, name: NatName): { family: MapFamily; at: number } {
     const key = (node << 16) | (name.nexthdr << 8) | (name.dir === "INGRESS" ? TUPLE_IN : 0);
     const ports = wirePort(name.dport) | (wirePort(name.sport) << 16);
     if (!isIpv6Text(name.saddr))
-      return { family: IPV4, at: this.#kernel.insert(this.#shard + S_NAT, key, wireWord(ipv4(name.daddr)), wireWord(ipv4(name.saddr)), ports) };
+      return { family: MAPS4, at: this.#kernel.insert(this.#shard + S_NAT, key, wireWord(ipv4(name.daddr)), wireWord(ipv4(name.saddr)), ports) };
     putAddress6(this.#arena, this.#key, ipv6(name.daddr));
     putAddress6(this.#arena, this.#key + 16, ipv6(name.saddr));
-    return { family: IPV6, at: this.#kernel.insert6(this.#shard + S_NAT6, key, this.#key, this.#key + 16, ports) };
+    return { family: MAPS6, at: this.#kernel.insert6(this.#shard + S_NAT6, key, this.#key, this.#key + 16, ports) };
   }
 
   #entries(table: number, node: number): number[] {
@@ -175,11 +141,10 @@ export class FlowTables {
     }
     return found;
   }
+}
 
-  #protocol(at: number): number { return (this.#arena.get32(at + K0) >>> 8) & 0xff; }
-  #address4(at: number): string { return dotted(addressOf(this.#arena.get32(at))); }
-  #address6(at: number): string { return formatIpv6(getAddress6(this.#arena, at)); }
-  #port(at: number): number { return wirePort(this.#arena.view.getUint16(at, true)); }
+function tupleOf({ source, sourcePort, destination, destinationPort }: MapKey): { daddr: string; saddr: string; dport: number; sport: number } {
+  return { daddr: formatAddress(destination), saddr: formatAddress(source), dport: destinationPort, sport: sourcePort };
 }
 
 const NAME_FIELDS: Readonly<Record<keyof NatName, true>> = { dir: true, saddr: true, sport: true, daddr: true, dport: true, nexthdr: true };

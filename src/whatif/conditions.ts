@@ -6,10 +6,10 @@ import { formatSourceRef } from "../cluster/source.ts";
 import type { CompiledControl } from "../control/compile.ts";
 import { formatIpv4 } from "../observe/ip-text.ts";
 import { ICMP, type PacketRequest, TCP, UDP } from "./packet-request.ts";
-import { whyNotSelected } from "./selection.ts";
+import { ignoredThatSelect, whyNotSelected } from "./selection.ts";
 
 /** What the control plane made of the manifests, as far as an explanation needs it. */
-export type ExplainedControl = Pick<CompiledControl, "tables" | "endpoints" | "policiesInForce">;
+export type ExplainedControl = Pick<CompiledControl, "tables" | "endpoints" | "policiesInForce" | "policiesIgnored" | "conflicts" | "assumptions">;
 
 export interface Condition {
   /** Stable name. */
@@ -59,12 +59,12 @@ export function gatewayConditions(control: ExplainedControl, request: PacketRequ
     condition("policy-selects-pod", entries.length > 0,
       entries.length > 0 ? `selected by ${[...new Set(entries.map((entry) => tables.policies[entry.policy]?.name ?? "?"))].join(", ")}`
         : `none of ${tables.policies.length} policies selects ${request.pod.label}`,
-      ["a podSelector, namespaceSelector and nodeSelector must match the identity's labels and the pod's node", ...whyNotSelected(control, request.pod.label)].join("\n")),
+      ["a podSelector, namespaceSelector and nodeSelector must match the identity's labels and the pod's node", ...ignoredThatSelect(control, request.pod.label), ...whyNotSelected(control, request.pod.label)].join("\n")),
   ];
   if (entries.length === 0) return list;
   list.push(condition("destination-in-policy", decider !== undefined,
     decider === undefined ? `${formatIpv4(request.destination)} is in none of ${entries.length} entries of this pod` : `longest prefix ${formatIpv4Prefix(decider.destination)} of ${policyText(tables, decider.policy)}`,
-    "add a prefix that holds it to destinationCIDRs"));
+    ["add a prefix that holds it to destinationCIDRs", ...ignoredThatSelect(control, request.pod.label)].join("\n")));
   if (decider === undefined) return list;
   const gateway = tables.nodes[decider.gatewayNode]?.name ?? "?";
   list.push(

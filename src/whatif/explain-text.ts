@@ -12,6 +12,9 @@ export function explainText(explanation: Explanation): string {
   const failed = explanation.conditions.filter(({ holds }) => !holds);
   for (const condition of failed) lines.push(`    ${condition.condition}: ${condition.detail}`, ...condition.change.split("\n").map((line) => `      ${line}`));
   if (explanation.alsoMatched.length > 0) lines.push("", ...explanation.alsoMatched.map((entry) => `  also matched, shorter: ${entry}`));
+  for (const { rule, policies, outcomes } of explanation.conflicts)
+    lines.push("", `  not settled (${rule}): ${policies.join(" and ")} want this entry, each reconciliation moves it; traffic`, ...outcomes.map((outcome) => `    ${outcome}`));
+  for (const line of explanation.undetermined) lines.push("", `  undetermined: ${line}`);
   return `${lines.join("\n")}\n`;
 }
 

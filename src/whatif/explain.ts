@@ -7,6 +7,7 @@ import { OUT_DELIVERED, OUT_DROPPED, OUT_FORWARDED } from "../kernel/layout-flow
 import { dropReason } from "../observe/drop-reasons.ts";
 import { formatIpv4, formatProtocol } from "../observe/ip-text.ts";
 import { type Condition, type ExplainedControl, gatewayConditions, ipcacheEntry, matchingEntries, policyText } from "./conditions.ts";
+import { type OtherOutcomes, otherOutcomes, undetermined } from "./other-outcomes.ts";
 import { ICMP, type PacketRequest } from "./packet-request.ts";
 import { probeFrame, type ProbeTuple, readTuple } from "./probe-frame.ts";
 import type { HookStep, SingleResult, SingleRun } from "./single-run.ts";
@@ -44,6 +45,10 @@ export interface Explanation {
   readonly conditions: readonly Condition[];
   /** Entries for the destination that a longer prefix hides. */
   readonly alsoMatched: readonly string[];
+  /** Where policies take the deciding entry from one another: all that may happen. */
+  readonly conflicts: readonly OtherOutcomes[];
+  /** What the answer depends on and the input does not say. */
+  readonly undetermined: readonly string[];
 }
 
 const TO_TUNNEL = 1, TO_NEIGH = 2, TO_ENDPOINT = 3;
@@ -70,6 +75,8 @@ export function explain(control: ExplainedControl, request: PacketRequest, run: 
     policy: decider === undefined ? null : (tables.policies[decider.policy]?.name ?? null),
     conditions: gatewayConditions(control, request),
     alsoMatched: hidden.map((entry) => `${formatIpv4Prefix(entry.destination)} of ${policyText(tables, entry.policy)}`),
+    conflicts: otherOutcomes(control, request, decider),
+    undetermined: undetermined(control, request, decider),
   };
 }
 

@@ -5,7 +5,7 @@ import type { Interrupt } from "../../src/cli/interrupt.ts";
 import type { ReplayMachinery } from "../../src/cli/replay-run.ts";
 import { readReplaySettings, type ReplaySettings } from "../../src/cli/replay-settings.ts";
 import type { Terminal } from "../../src/cli/terminal.ts";
-import type { ReplayOptions } from "../../src/engine/replay-options.ts";
+import type { ReplayEnd, ReplayOptions } from "../../src/engine/replay-options.ts";
 import type { RunResult } from "../../src/observe/run-result.ts";
 import { FLOW, QUIET_RUN, TABLES } from "../observe/sample-run.ts";
 
@@ -24,6 +24,9 @@ export function fakeTerminal(cwd: string, changes: Partial<Terminal> = {}): Term
 
 export const NOT_INTERRUPTED: Interrupt = { isAsked: () => false, release: () => undefined };
 
+/** The maps of a run that left nothing in them. */
+export const NO_MAPS: ReplayEnd["maps"] = () => ({ clock: 0, fills: [], records: [] });
+
 export function fakeMachinery(result: RunResult = QUIET_RUN, changes: Partial<ReplayMachinery> = {}): ReplayMachinery & { readonly asked: ReplayOptions[] } {
   const asked: ReplayOptions[] = [];
   return {
@@ -35,7 +38,7 @@ export function fakeMachinery(result: RunResult = QUIET_RUN, changes: Partial<Re
       asked.push(options);
       hooks.onProgress(500, 1000, 5);
       if (options.outDir !== null && options.write.has("pod")) writeFileSync(join(options.outDir, "pod.pcap"), "frames");
-      return { result, flows: [FLOW], files: options.outDir !== null && options.write.has("pod") ? ["pod.pcap"] : [] };
+      return { result, flows: [FLOW], maps: NO_MAPS, files: options.outDir !== null && options.write.has("pod") ? ["pod.pcap"] : [] };
     },
     kernelIsBuilt: () => true,
     version: "0.1.0",

@@ -6,7 +6,7 @@ import { InputError } from "../../src/cluster/input-error.ts";
 import { runReplayCommand } from "../../src/cli/replay-run.ts";
 import { reportSchema } from "../../src/observe/report-shape.ts";
 import { MONDAY_RUN, QUIET_RUN } from "../observe/sample-run.ts";
-import { fakeMachinery, fakeTerminal, NOT_INTERRUPTED, settingsOf } from "./fake-replay.ts";
+import { fakeMachinery, fakeTerminal, NO_MAPS, NOT_INTERRUPTED, settingsOf } from "./fake-replay.ts";
 
 let cwd = "";
 beforeEach(() => {
@@ -19,9 +19,9 @@ const BROKEN = { ...QUIET_RUN, interrupted: true, captures: QUIET_RUN.captures.m
 test("report.json, flows.jsonl and the screen come out of one run, without leftovers", async () => {
   const terminal = fakeTerminal(cwd);
   expect(await runReplayCommand(settingsOf(["quiet.pcap"], { out: "a/out" }), fakeMachinery(), terminal, NOT_INTERRUPTED)).toBe(0);
-  expect(readdirSync(join(cwd, "a/out")).sort()).toEqual(["flows.jsonl", "pod.pcap", "report.json"]);
+  expect(readdirSync(join(cwd, "a/out")).sort()).toEqual(["flows.jsonl", "pod.pcap", "report.json", "state.jsonl"]);
   const report = reportSchema.parse(JSON.parse(readFileSync(join(cwd, "a/out/report.json"), "utf8")));
-  expect(report.files).toEqual(["pod.pcap", "flows.jsonl", "report.json"]);
+  expect(report.files).toEqual(["pod.pcap", "flows.jsonl", "state.jsonl", "report.json"]);
   expect(readFileSync(join(cwd, "a/out/flows.jsonl"), "utf8").trim().split("\n")).toHaveLength(report.flows.listed);
   expect(terminal.said.out).toContain(`  ${join("a/out", "report.json")}`);
   expect(terminal.said.err).toBe("");
@@ -46,7 +46,7 @@ test("a folder that is not empty is refused before any work, and --force replace
   expect(machinery.asked).toEqual([]);
   expect(readFileSync(join(cwd, "out", "report.json"), "utf8")).toBe("old");
   expect(await runReplayCommand(settingsOf(["quiet.pcap"], { out: "out", force: true }), machinery, fakeTerminal(cwd), NOT_INTERRUPTED)).toBe(0);
-  expect(readdirSync(join(cwd, "out")).sort()).toEqual(["flows.jsonl", "notes.txt", "pod.pcap", "report.json"]);
+  expect(readdirSync(join(cwd, "out")).sort()).toEqual(["flows.jsonl", "notes.txt", "pod.pcap", "report.json", "state.jsonl"]);
   expect(readFileSync(join(cwd, "out", "notes.txt"), "utf8")).toBe("mine");
 });
 
@@ -103,7 +103,7 @@ test("a file that is being written when something fails leaves nothing half done
   async function* failing(): AsyncGenerator<never> {
     throw new Error("the flows broke off");
   }
-  const breaking = { ...machinery, replay: async () => ({ result: QUIET_RUN, flows: failing(), files: [] }) };
+  const breaking = { ...machinery, replay: async () => ({ result: QUIET_RUN, flows: failing(), maps: NO_MAPS, files: [] }) };
   await expect(runReplayCommand(settingsOf(["quiet.pcap"], { out: "out" }), breaking, fakeTerminal(cwd), NOT_INTERRUPTED)).rejects.toThrow("the flows broke off");
   expect(readdirSync(join(cwd, "out"))).toEqual([]);
 });
@@ -141,7 +141,7 @@ test("a signal is passed on to the engine", async () => {
   const machinery = fakeMachinery(QUIET_RUN, {
     replay: async (_options, hooks) => {
       stopped = hooks.shouldStop();
-      return { result: { ...QUIET_RUN, interrupted: true }, flows: [], files: [] };
+      return { result: { ...QUIET_RUN, interrupted: true }, flows: [], maps: NO_MAPS, files: [] };
     },
   });
   const terminal = fakeTerminal(cwd);

@@ -20,7 +20,7 @@ test("without options the defaults are those of the help", () => {
     noColor: false, workers: 1, kernel: null, seed: 1, assumeOpener: "pod", semantics: "cilium-1.19", captureInterface: null,
     points: { everywhere: "pod", perFile: [] },
   });
-  expect([...settingsOf(["a.pcap"]).write]).toEqual(["pod", "overlay", "external", "trace", "flows"]);
+  expect([...settingsOf(["a.pcap"]).write]).toEqual(["pod", "overlay", "external", "trace", "flows", "state"]);
 });
 
 test("the default number of workers is that of the CPUs, from 1 to 4", () => {
@@ -39,7 +39,7 @@ test("every problem is told at once, each with a cure", () => {
   expect(problemsOf(() => settingsOf([], { cluster: [], workers: "0", kernel: "wams", write: "pod,overlays", seed: "-1", "capture-point": "nod", format: "yaml" }))).toEqual([
     "CAPTURE | no capture is named | name a pcap or pcapng file, a folder of them, or - for standard input",
     "--cluster | no manifests are named | for example --cluster ./cluster; a folder of YAML or JSON, or single files",
-    '--write | "overlays" is none of pod, overlay, external, trace, flows, none | did you mean overlay?',
+    '--write | "overlays" is none of pod, overlay, external, trace, flows, state, none | did you mean overlay?',
     "--write | there is no folder to write into | add --out DIR",
     '--capture-point | "nod" begins with no capture point | give pod, node, pod=FILE or node=FILE',
     '--format | "yaml" is none of text, json',

@@ -10,7 +10,7 @@ import { CLUSTER, edge, FIXTURES, replayInto, Scratch, UNBUILT, type Words, type
 const scratch = new Scratch();
 afterAll(() => scratch.remove());
 
-const FILES = ["pod.pcap", "overlay.pcap", "external.pcap", "trace.pcapng", "flows.jsonl"] as const;
+const FILES = ["pod.pcap", "overlay.pcap", "external.pcap", "trace.pcapng", "flows.jsonl", "state.jsonl"] as const;
 
 interface Digest {
   readonly files: Readonly<Record<string, string>>;
@@ -89,8 +89,11 @@ describe.skipIf(UNBUILT !== "")(UNBUILT === "" ? "workers and kernels" : `worker
     expect(report.masqueradeUse.map(({ sourceIp }) => sourceIp).sort()).toEqual(["10.9.0.11", "192.168.70.11"]);
   });
 
-  it("write the same bytes where only the first flows are listed and only the first packets traced", async () => {
-    const { report } = await expectSameOutput([generated.capture], generated.cluster, { "max-flows": "50", "trace-packets": "100" });
+  it("write the same bytes where only the first flows are listed, only the first packets traced and a share of the state saved", async () => {
+    const written = await expectSameOutput([generated.capture], generated.cluster, { "max-flows": "50", "trace-packets": "100", "state-entries": "300" });
+    const { report } = written;
+    expect(written.file("state.jsonl").toString().trim().split("\n").length).toBeGreaterThan(200);
+    expect(written.file("state.jsonl").toString().trim().split("\n").length).toBeLessThan(310);
     expect(report.flows.listed).toBe(50);
     expect(report.flows.notListed).toBe(report.flows.total - 50);
   });

@@ -38,10 +38,11 @@ const folderOf = (path: string): string => path.split("/")[0] ?? "";
 /** What a folder may import of another one: anything, types only, or these files. Down, or beside. */
 type Allowed = "all" | "types" | readonly string[];
 const LAYERS: Readonly<Record<string, Readonly<Record<string, Allowed>>>> = {
-  cli: { whatif: "all", observe: "all", engine: "all", generate: "all", control: "all", cluster: "all", io: "all" },
+  cli: { inspect: "all", whatif: "all", observe: "all", engine: "all", generate: "all", control: "all", cluster: "all", io: "all" },
   whatif: { engine: "all", observe: "all", control: "all", cluster: "all", io: "all", kernel: "all" },
-  vectors: { engine: "all", control: "all", cluster: "all", kernel: "all" },
-  engine: { control: "all", cluster: ["input-error.ts"], kernel: "all", io: "all", observe: ["drop-reasons.ts", "ip-text.ts"] },
+  inspect: { observe: "all", control: "all", cluster: "all" },
+  vectors: { engine: "all", observe: "types", control: "all", cluster: "all", kernel: "all" },
+  engine: { control: "all", cluster: ["input-error.ts"], kernel: "all", io: "all", observe: ["drop-reasons.ts", "ip-text.ts", "map-records.ts"] },
   observe: { control: "types", cluster: "all" },
   control: { cluster: "all" },
   generate: { cluster: ["input-error.ts"] },

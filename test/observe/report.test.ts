@@ -3,6 +3,7 @@ import { z } from "zod";
 import { buildReport, reportJson } from "../../src/observe/report.ts";
 import { reportSchema } from "../../src/observe/report-shape.ts";
 import { flowLineSchema } from "../../src/observe/flow-shape.ts";
+import { stateHeaderSchema, stateLineSchema } from "../../src/observe/state-shape.ts";
 import { FINDINGS, MONDAY_RUN, QUIET_RUN, reportInput } from "./sample-run.ts";
 
 const MONDAY = reportInput(MONDAY_RUN, { findings: FINDINGS, ignoredKinds: [{ kind: "Deployment", count: 2, firstAt: { file: "apps.yaml", line: 1, column: 1 } }] });
@@ -16,6 +17,7 @@ test("the schemas in docs are those of the code (vitest -u rewrites them)", asyn
   const text = (schema: z.ZodType): string => `${JSON.stringify(z.toJSONSchema(schema), null, 2)}\n`;
   await expect(text(reportSchema)).toMatchFileSnapshot("../../docs/report.schema.json");
   await expect(text(flowLineSchema)).toMatchFileSnapshot("../../docs/flows.schema.json");
+  await expect(text(z.union([stateHeaderSchema, stateLineSchema]))).toMatchFileSnapshot("../../docs/state.schema.json");
 });
 
 test("timing is the only part that another kernel or number of workers changes", () => {

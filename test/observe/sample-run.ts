@@ -124,7 +124,7 @@ export function reportInput(result: RunResult, changes: Partial<ReportInput> = {
     version: "0.1.0", semantics: "cilium-1.19",
     options: {
       captures: result.captures.map(({ name }) => ({ path: name, point: "pod" })), cluster: ["./cluster"], captureInterface: null,
-      assumeOpener: "pod", seed: 1, write: ["pod", "overlay", "external", "trace", "flows"], tracePackets: 10000, maxFlows: 1000000,
+      assumeOpener: "pod", seed: 1, write: ["pod", "overlay", "external", "trace", "flows", "state"], tracePackets: 10000, maxFlows: 1000000, stateEntries: 100000,
     },
     tables: TABLES, clusterFileCount: 7, result,
     flowTotals: { listed: result.flowCount, byOutcome: { forwarded: 0, delivered: result.flowCount, passed: 0, dropped: 0 }, withDrops: 0, policies: new Set() },

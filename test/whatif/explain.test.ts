@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { beforeAll, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { loadCluster } from "../../src/cluster/load.ts";
 import { compileTables, type CompiledControl } from "../../src/control/compile.ts";
 import type { DatapathTables } from "../../src/control/tables.ts";
@@ -8,6 +8,7 @@ import { explainText } from "../../src/whatif/explain-text.ts";
 import { explain, type Explanation } from "../../src/whatif/explain.ts";
 import { readPacketRequest } from "../../src/whatif/packet-request.ts";
 import { SingleRun } from "../../src/whatif/single-run.ts";
+import { compileText, endpoint, node, pod, policy } from "../control/compiled.ts";
 
 const bundled = join(import.meta.dirname, "../../fixtures/cluster");
 let control: CompiledControl;
@@ -85,4 +86,43 @@ test("an unknown pod, a bad address and a bad protocol are refused with a cure",
   expect(() => explained("production/payment-processor-0", "203.0.113.020:443")).toThrow("leading zero");
   expect(() => explained("production/payment-processor-0", "203.0.113.20:443/sctp")).toThrow("none of tcp, udp, icmp");
   expect(() => explained("production/payment-processor-0", "203.0.113.20:0")).toThrow("no port");
+});
+
+describe("of a small model", () => {
+  const GATEWAYS = node("g1", "192.168.1.21", 'gw: "1"') + node("g2", "192.168.1.22", 'gw: "2"') + node("worker", "192.168.1.11", "", "10.0.1.0/24");
+  const gateway = (number: number, more = ""): string => `{nodeSelector: {matchLabels: {gw: "${number}"}}${more}}`;
+
+  async function explainedIn(text: string): Promise<Explanation> {
+    const made = await compileText(text);
+    return explain(made, readPacketRequest("prod/web", "203.0.113.10:443", made.tables), new SingleRun(made.tables, "cilium-1.19", 1, (memory) => kernelOn(memory, "ts")));
+  }
+
+  test("where two policies want the deciding entry, everything that may happen is listed", async () => {
+    const web = endpoint("prod/web", "192.168.1.11", "10.0.1.10", "", 20001);
+    const explanation = await explainedIn(GATEWAYS + web + policy("a", { gateway: gateway(1) }) + policy("b", { gateway: gateway(2) }));
+    expect(explanation.conflicts).toEqual([{
+      rule: "policy-conflict", policies: ["a", "b"],
+      outcomes: ["leaves by g1 with 192.168.1.21", "is dropped on g1 (204)", "is dropped on g2 (204)", "leaves by g2 with 192.168.1.22"],
+    }]);
+    expect(explainText(explanation)).toContain("not settled (policy-conflict): a and b want this entry");
+    const apart = await explainedIn(GATEWAYS + web + policy("a", { gateway: gateway(1) }) + policy("b", { gateway: gateway(2), destinations: "[203.0.113.0/24]" }));
+    expect(apart.conflicts).toEqual([]);
+  });
+
+  test("a policy that would select the pod and that the agent ignores is named with the reason", async () => {
+    const both = gateway(1, ", interface: eth0, egressIP: 192.168.1.21");
+    const text = explainText(await explainedIn(GATEWAYS + pod("prod/web", "worker", "10.0.1.10") + policy("p", { gateway: both })));
+    expect(text).toMatch(/p \(\S+:\d+:1\) would select it, but the agent ignores it: interface and egressIP exclude each other/);
+    const other = explainText(await explainedIn(GATEWAYS + pod("prod/web", "worker", "10.0.1.10") + policy("p", { gateway: both, selectors: "[{podSelector: {matchLabels: {app: db}}}]" })));
+    expect(other).not.toContain("the agent ignores it");
+  });
+
+  test("what the input leaves open is said: the UID among several gateways, the addresses of a gateway", async () => {
+    const gateways = `[${gateway(1)}, ${gateway(2, ", egressIP: 192.168.1.99")}]`;
+    const unknown = await explainedIn(GATEWAYS + pod("prod/web", "worker", "10.0.1.10") + policy("p", { gateways }));
+    expect(unknown.undetermined).toHaveLength(2);
+    expect(explainText(unknown)).toContain("undetermined: which of 2 gateways is the pod's: the UID of its CiliumEndpoint is not in the input");
+    const known = await explainedIn(GATEWAYS + endpoint("prod/web", "192.168.1.11", "10.0.1.10", "", 20001) + policy("p", { gateways: `[${gateway(1)}, ${gateway(2)}]` }));
+    expect(known.undetermined).toEqual([]);
+  });
 });

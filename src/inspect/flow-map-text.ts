@@ -1,0 +1,24 @@
+// What the lists of conntrack and NAT entries have in common (pkg/tuple, pkg/u8proto).
+import { TUPLE_IN, TUPLE_RELATED, TUPLE_SERVICE } from "./tuple-flags.ts";
+
+const PROTOCOLS: ReadonlyMap<number, string> = new Map([[1, "ICMP"], [6, "TCP"], [17, "UDP"], [58, "ICMPv6"], [132, "SCTP"]]);
+
+export interface ListedTuple {
+  readonly protocol: number;
+  readonly flags: number;
+  readonly source: string;
+  readonly sourcePort: number;
+  readonly destination: string;
+  readonly destinationPort: number;
+}
+
+/** `TCP OUT 10.244.1.23:43210 -> 203.0.113.10:443 ` */
+export function tupleText({ protocol, flags, source, sourcePort, destination, destinationPort }: ListedTuple): string {
+  const direction = (flags & TUPLE_SERVICE) !== 0 ? "SVC" : (flags & TUPLE_IN) !== 0 ? "IN" : "OUT";
+  const related = (flags & TUPLE_RELATED) !== 0 ? "related " : "";
+  return `${PROTOCOLS.get(protocol) ?? protocol} ${direction} ${endText(source, sourcePort)} -> ${endText(destination, destinationPort)} ${related}`;
+}
+
+export function endText(address: string, port: number): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}

@@ -1,0 +1,126 @@
+// `status`: what an agent's status says that a model knows (pkg/client/client.go), and what the model holds.
+import { formatIpv4, formatPrefix } from "../cluster/cidr.ts";
+import type { CompiledControl } from "../control/compile.ts";
+import type { DatapathConfig, NodeTable } from "../control/tables.ts";
+import { withThousands } from "../observe/number-text.ts";
+import { alignRows, left } from "../observe/text-table.ts";
+
+type StatusRow = readonly [key: string, ...values: readonly string[]];
+
+export interface MapUse {
+  readonly map: string;
+  readonly entries: number;
+  readonly size: number;
+  /** Entries that found the map full. */
+  readonly lost: number;
+}
+
+/** Data first: -o json prints it. */
+export interface ClusterStatus {
+  readonly egressGateway: boolean;
+  readonly routing: { readonly network: string; readonly host: "BPF" | "Legacy" };
+  readonly masquerading: { readonly ipv4: boolean; readonly ipv6: boolean; readonly ipMasqAgent: boolean };
+  readonly snatPorts: { readonly first: number; readonly last: number };
+  readonly nodes: number;
+  readonly endpoints: number;
+  readonly identities: number;
+  readonly policies: { readonly inForce: number; readonly ignored: number };
+  readonly maps: readonly MapUse[];
+  readonly conflicts: number;
+  readonly files: number;
+  readonly node: NodeStatus | null;
+}
+
+export interface NodeStatus {
+  readonly name: string;
+  readonly address: string;
+  readonly podCidrs: readonly string[];
+  readonly devices: readonly { readonly name: string; readonly addresses: readonly string[]; readonly masqueradeIp: string | null }[];
+  readonly snatExclusion: string | null;
+  readonly endpoints: number;
+  /** Policies that this node is the gateway of. */
+  readonly gatewayOf: readonly string[];
+}
+
+/** `node`: index of the node that is asked for, null for the cluster alone. */
+export function clusterStatus(control: CompiledControl, node: number | null): ClusterStatus {
+  const { tables, endpoints, policiesInForce, overflows, conflicts, fileCount } = control, { config } = tables;
+  const use = (map: MapUse["map"], entries: number): MapUse => {
+    const overflow = overflows.find((each) => each.map === map);
+    return { map, entries, size: config.policyMapMax, lost: overflow === undefined ? 0 : overflow.wanted - overflow.limit };
+  };
+  return {
+    egressGateway: config.egressGateway,
+    routing: { network: config.routingMode === "tunnel" ? `Tunnel [${config.tunnelProtocol}]` : "Native", host: config.hostRouting === "bpf" ? "BPF" : "Legacy" },
+    masquerading: { ipv4: config.ipv4Masquerade, ipv6: config.ipv6 && config.ipv6Masquerade, ipMasqAgent: config.ipMasqAgent },
+    snatPorts: { first: config.snatMinPort, last: config.snatMaxPort },
+    nodes: tables.nodes.length, endpoints: endpoints.length, identities: new Set(endpoints.map(({ identity }) => identity)).size,
+    policies: { inForce: policiesInForce.length, ignored: tables.policies.length - policiesInForce.length },
+    maps: [
+      use("cilium_egress_gw_policy_v4", tables.policyEntries.length),
+      ...(config.ipv6 ? [use("cilium_egress_gw_policy_v6", tables.policyEntries6.length)] : []),
+    ],
+    conflicts: conflicts.length, files: fileCount,
+    node: node === null ? null : nodeStatus(control, node),
+  };
+}
+
+function nodeStatus({ tables }: CompiledControl, index: number): NodeStatus | null {
+  const table = tables.nodes[index];
+  if (table === undefined) return null;
+  const policies = new Set<number>();
+  for (const entries of [tables.policyEntries, tables.policyEntries6]) for (const { gatewayNode, policy } of entries) if (gatewayNode === index) policies.add(policy);
+  return {
+    name: table.name, address: formatIpv4(table.address), podCidrs: [...table.podCidrs, ...table.podCidrs6].map(formatPrefix),
+    devices: table.devices.map(({ name, addresses, addresses6, masqueradeIp }) => ({
+      name, addresses: [...addresses, ...addresses6].map(formatPrefix), masqueradeIp: masqueradeIp === 0 ? null : formatIpv4(masqueradeIp),
+    })),
+    snatExclusion: table.snatExclusion === null ? null : formatPrefix(table.snatExclusion), endpoints: podsOn(table),
+    gatewayOf: [...policies].map((policy) => tables.policies[policy]?.name ?? "").sort(),
+  };
+}
+
+function podsOn({ endpoints, endpoints6 }: NodeTable): number {
+  return new Set([...endpoints, ...endpoints6].filter(({ host }) => !host).map(({ label }) => label)).size;
+}
+
+export function statusLines(status: ClusterStatus, config: DatapathConfig): readonly string[] {
+  const { node } = status;
+  const rows: StatusRow[] = [
+    ["Cilium:", "1.19, as the manifests make it"],
+    ["Routing:", `Network: ${status.routing.network}   Host: ${status.routing.host}`],
+    ["Masquerading:", masqueradingText(status)],
+    ["SNAT ports:", `${status.snatPorts.first}-${status.snatPorts.last}`],
+    ["Egress gateway:", enabled(status.egressGateway), `${withThousands(status.policies.inForce)} policies in force, ${withThousands(status.policies.ignored)} ignored by the agent`],
+    ...status.maps.map(({ map, entries, size, lost }): StatusRow => [
+      "", map, `${withThousands(entries)}/${withThousands(size)} entries (${((100 * entries) / size).toFixed(1)}%)${lost === 0 ? "" : `, ${withThousands(lost)} found it full`}`,
+    ]),
+    ...(status.conflicts === 0 ? [] : [["", `${withThousands(status.conflicts)} conflicts`, "entries that policies take from one another"] as const]),
+    ["Conntrack:", `${withThousands(config.ctMapTcpMax)} TCP, ${withThousands(config.ctMapAnyMax)} other`, `NAT: ${withThousands(config.natMapMax)}`],
+    ["Cluster:", `${withThousands(status.nodes)} nodes, ${withThousands(status.endpoints)} endpoints, ${withThousands(status.identities)} identities`, `from ${withThousands(status.files)} files`],
+    ...(node === null ? [] : nodeRows(node)),
+  ];
+  // As cilium-dbg does it, values begin in one column.
+  return alignRows(rows.map(([key, ...values]) => [left(key), left(values.join("   "))]), "");
+}
+
+function masqueradingText({ masquerading: { ipv4, ipv6, ipMasqAgent }, node }: ClusterStatus): string {
+  if (!ipv4 && !ipv6) return "Disabled";
+  const where = node === null ? [] : [`[${node.devices.map(({ name }) => name).join(", ")}]`, node.snatExclusion ?? ""];
+  return [ipMasqAgent ? "BPF (ip-masq-agent)" : "BPF", ...where, `[IPv4: ${enabled(ipv4)}, IPv6: ${enabled(ipv6)}]`].filter((part) => part !== "").join("   ");
+}
+
+function enabled(on: boolean): string {
+  return on ? "Enabled" : "Disabled";
+}
+
+function nodeRows(node: NodeStatus): readonly StatusRow[] {
+  return [
+    ["Node:", node.name, node.address],
+    ["IPAM:", `${withThousands(node.endpoints)} endpoints`, node.podCidrs.join(", ")],
+    ...node.devices.map(({ name, addresses, masqueradeIp }): StatusRow => [
+      "Device:", name, addresses.join(", "), ...(masqueradeIp === null ? [] : [`masquerades with ${masqueradeIp}`]),
+    ]),
+    ["Gateway of:", node.gatewayOf.length === 0 ? "no policy" : node.gatewayOf.join(", ")],
+  ];
+}

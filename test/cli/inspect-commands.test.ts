@@ -1,0 +1,81 @@
+// The listing commands as they are typed.
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { parse } from "yaml";
+import { runCommandLine } from "../../src/cli/program.ts";
+import { fakeTerminal } from "./fake-replay.ts";
+
+const CLUSTER = join(import.meta.dirname, "../../fixtures/cluster");
+
+async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  const terminal = fakeTerminal(process.cwd());
+  const code = await runCommandLine(args, terminal);
+  return { code, ...terminal.said };
+}
+
+test.each([
+  [["bpf", "egress", "list"]], [["bpf", "egress", "ls", "-o", "wide"]], [["bpf", "ipcache", "list"]], [["endpoint", "list"]], [["bpf", "policy", "get", "--all"]],
+  [["get", "cegp", "-o", "wide"]], [["get", "nodes"]], [["get", "pods", "-o", "wide"]],
+])("egwsim %j lists the whole model, with the findings in brief on standard error", async (command) => {
+  const { code, out, err } = await run(...command, "--cluster", CLUSTER);
+  expect(code).toBe(0);
+  expect(out.split("\n").length).toBeGreaterThan(5);
+  expect(err).toMatch(/^error .*broken\.yaml:19:7 +no-gateway-node .*\n[\s\S]*\+4 more: egwsim status tells them all\n$/);
+});
+
+test.each([[["bpf", "egress", "list"]], [["bpf", "ipcache", "list"]], [["endpoint", "list"]], [["get", "cegp"]], [["get", "nodes"]], [["get", "pods"]], [["bpf", "policy", "get", "--all"]], [["status"]]])(
+  "egwsim %j -o json is one JSON document, of all nodes and of one", async (command) => {
+    for (const more of [[], ["--node", "worker-1"]]) {
+      const { out } = await run(...command, "-o", "json", "--cluster", CLUSTER, ...more);
+      expect(typeof JSON.parse(out)).toBe("object");
+    }
+  });
+
+test("get -o yaml prints objects as their files have them, one alone without a list", async () => {
+  const { out } = await run("get", "cegp", "payment-egress", "-o", "yaml", "--cluster", CLUSTER);
+  expect(parse(out)).toMatchObject({ kind: "CiliumEgressGatewayPolicy", metadata: { name: "payment-egress" }, spec: { egressGateway: { egressIP: "192.168.60.101" } } });
+  const all = await run("get", "pods", "-n", "production", "-o", "json", "--cluster", CLUSTER);
+  expect(JSON.parse(all.out)).toMatchObject({ kind: "List", items: [{ kind: "Pod" }, { kind: "Pod" }, { kind: "Pod" }] });
+});
+
+test("--node narrows: pods on it, policies whose gateway it is, itself", async () => {
+  const names = async (kind: string): Promise<string[]> =>
+    (JSON.parse((await run("get", kind, "--node", "gateway-node-2", "-o", "json", "--cluster", CLUSTER)).out) as { items: { metadata: { name: string } }[] }).items.map(({ metadata }) => metadata.name);
+  expect(await names("cegp")).toEqual(["analytics-egress"]);
+  expect(await names("nodes")).toEqual(["gateway-node-2"]);
+  expect(await names("pods")).toEqual(["coredns-5dd5756b68-7pwqx"]);
+});
+
+test("status tells every finding with what Cilium does and the cure, and ends with 1", async () => {
+  const { code, out, err } = await run("status", "--node", "worker-1", "--cluster", CLUSTER);
+  expect({ code, err }).toEqual({ code: 1, err: "" });
+  expect(out).toContain("Egress gateway:   Enabled   5 policies in force, 1 ignored by the agent");
+  expect(out).toMatch(/error +\S+broken\.yaml:53:5 +policy-ignored\n {2}external-api-egress sets both.*\n {2}Cilium: the API server takes the object.*\n {2}cure: remove interface or egressIP/);
+  expect(out).toContain("Node:             worker-1   192.168.60.11");
+});
+
+test.each([
+  [["status"], "neither manifests nor the state of a replay are named", "--cluster PATH, or --state DIR"],
+  [["status", "--node", "worker-11", "--cluster", CLUSTER], "no node of that name in the model", "did you mean worker-1?"],
+  [["get", "cgep", "--cluster", CLUSTER], '"cgep" is none of cegp, nodes, pods', "did you mean cegp?"],
+  [["get", "pods", "toolbix", "--cluster", CLUSTER], "pods toolbix: not found", "did you mean toolbox?"],
+  [["bpf", "policy", "get", "--cluster", CLUSTER], "no endpoint is named", "a number, NAMESPACE/POD, or --all"],
+  [["bpf", "policy", "get", "default/toolbax", "--cluster", CLUSTER], "no such endpoint there", "did you mean default/toolbox?"],
+  [["bpf", "nat", "list", "--state", "nowhere"], "there is no such folder", "name the folder that `egwsim replay --out DIR` wrote"],
+])("%j ends with 2, what is wrong and the cure", async (args, what, cure) => {
+  const { code, out, err } = await run(...args);
+  expect({ code, out }).toEqual({ code: 2, out: "" });
+  expect(err).toContain(what);
+  expect(err).toContain(cure);
+});
+
+test("with -o json errors are JSON too", async () => {
+  const { err } = await run("bpf", "nat", "list", "--state", "nowhere", "-o", "json");
+  expect(JSON.parse(err)).toMatchObject({ error: { kind: "input", exitCode: 2 } });
+});
+
+test("a model has no conntrack and NAT entries of its own, and that is said", async () => {
+  const { code, out, err } = await run("bpf", "ct", "list", "--cluster", CLUSTER);
+  expect({ code, out }).toEqual({ code: 0, out: "" });
+  expect(err).toContain("No packet has been through the model: egwsim replay --out DIR saves what its packets leave");
+});
