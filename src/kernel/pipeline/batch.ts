@@ -12,9 +12,10 @@ import { endWaysOf } from "../datapath/sketch.ts";
 import {
   A_KIND, A_NODE, A_POD, B_ENTRY, B_FRAME, B_LEN, B_NODE, B_NOW, B_NSEC, B_OUTCOME, B_REMOTE, B_SEC, B_SEQ_HI, B_SEQ_LO, B_SHARD, B_SIZE, B_VNI, B_WIRE_LEN, B_WROTE,
   ENTRY_HOST, ENTRY_NETDEV, ENTRY_OVERLAY, ENTRY_POD, HOOK_FROM_CONTAINER, NC_REPLY_RESTORED, STREAM_EXTERNAL, STREAM_POD, TL_PASS, X_ADDRESSES, X_CURSORS, X_NOTES, X_PACKET,
-  X_SHARDS,
+  X_SHARDS, X_SKETCH,
 } from "./layout-batch.ts";
 import { staticFind } from "../table/static.ts";
+import { B_HINT_HASH, fetchAhead, GROUP } from "./fetch-ahead.ts";
 import { emitFrame } from "./emit.ts";
 import { answeredFlow, flowIdentity, flowOf, flowPorts, flowSettle, holdsIpv4 } from "./flows.ts";
 import { ingest } from "./ingest.ts";
@@ -29,10 +30,19 @@ import { AT_FROM_CONTAINER, AT_FROM_NETDEV, AT_FROM_OVERLAY, AT_TO_NETDEV, enter
 /** Runs `count` descriptors from `first` on. The stream cursors of the context advance; each descriptor gets the bytes it
  * wrote to each stream, and its outcome. */
 export function processBatch(cx: i32, first: i32, count: i32): void {
-  const end: i32 = first + mul(count, B_SIZE);
+  const end: i32 = first + mul(count, B_SIZE), knowsWays: boolean = ld32(cx + X_SKETCH) !== 0;
+  let fetched: i32 = first;
   for (let d: i32 = first; d < end; d += B_SIZE) {
+    if (knowsWays && d === fetched) {
+      fetched = fetched + mul(GROUP, B_SIZE);
+      if (fetched > end) fetched = end;
+      fetchAhead(cx, d, fetched);
+    }
+    const hash: i32 = knowsWays ? ld32(d + B_HINT_HASH) : 0;
     const pod: i32 = ld32(cx + X_CURSORS), overlay: i32 = ld32(cx + X_CURSORS + 4), external: i32 = ld32(cx + X_CURSORS + 8), trace: i32 = ld32(cx + X_CURSORS + 12);
-    st32(d + B_OUTCOME, processPacket(cx, d, end));
+    let outcome: i32 = hash === 0 ? 0 : takeWay(cx, d, hash);
+    if (outcome === 0) outcome = processPacket(cx, d, end);
+    st32(d + B_OUTCOME, outcome);
     st32(d + B_WROTE, ld32(cx + X_CURSORS) - pod);
     st32(d + B_WROTE + 4, ld32(cx + X_CURSORS + 4) - overlay);
     st32(d + B_WROTE + 8, ld32(cx + X_CURSORS + 8) - external);
@@ -59,8 +69,6 @@ function loadPacket(cx: i32, d: i32): i32 {
 
 /** Returns OUT_…; steering has made sure that the frame holds an IPv4 header. */
 function processPacket(cx: i32, d: i32, end: i32): i32 {
-  const outcome: i32 = takeWay(cx, d);
-  if (outcome !== 0) return outcome;
   const pkt: i32 = loadPacket(cx, d);
   if (!holdsIpv4(pkt)) return passUnseen(cx, pkt);
   const ip: i32 = ld32(pkt + P_FRAME) + ETH_LEN, entry: i32 = ld32(d + B_ENTRY), node: i32 = ld32(d + B_NODE);

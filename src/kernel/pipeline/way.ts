@@ -18,18 +18,18 @@ import {
 } from "../layout-way.ts";
 import { DIR_EGRESS, DIR_INGRESS, seen } from "../datapath/conntrack.ts";
 import { swapPorts } from "../datapath/ports.ts";
-import { find } from "../table/dynamic.ts";
+import { find, findHashed } from "../table/dynamic.ts";
 import { staticFind } from "../table/static.ts";
 import { ETH_LEN, IP_CSUM, IP_DST, IP_PROTO, IP_SRC, IP_TOS, IP_TTL, PROTO_TCP } from "../wire/ipv4.ts";
 import { L4_DPORT, L4_SPORT, TCP_FLAGS } from "../wire/l4.ts";
 import {
   A_KIND, A_NODE, A_POD, B_ENTRY, B_FRAME, B_LEN, B_NODE, B_NOW, B_NSEC, B_SEC, B_SEQ_HI, B_SEQ_LO, B_SHARD, B_WIRE_LEN, ENTRY_REPLY,
   NC_REPLY_IDENTICAL, NC_REPLY_RESTORED, STREAM_EXTERNAL, STREAM_OVERLAY, STREAM_POD, U_FWD_BYTES, U_FWD_PACKETS, U_REPLY_BYTES, U_REPLY_PACKETS,
-  X_ADDRESSES, X_CURSORS, X_NODES, X_NOTES, X_PACKET, X_SHARDS, X_SKETCH, X_TOTALS, X_WRITE,
+  X_ADDRESSES, X_CURSORS, X_NODES, X_NOTES, X_PACKET, X_SHARDS, X_TOTALS, X_WRITE,
 } from "./layout-batch.ts";
 import { isTraced, RECORD_HEADER, takes, wide } from "./emit.ts";
 import { putOuter, TUNNEL_OVERHEAD } from "./outer.ts";
-import { amended, ipChecksum, isAmbiguous, isPlain, l4ChecksumAt, L4, mayBePartial } from "./plain.ts";
+import { amended, ipChecksum, isAmbiguous, l4ChecksumAt, L4, mayBePartial } from "./plain.ts";
 
 const MACS: i32 = 12;
 const STREAM_BITS: i32 = (1 << STREAM_POD) | (1 << STREAM_OVERLAY) | (1 << STREAM_EXTERNAL);
@@ -37,16 +37,16 @@ const STREAM_BITS: i32 = (1 << STREAM_POD) | (1 << STREAM_OVERLAY) | (1 << STREA
 /** What a change of the TTL adds to the header's sum: the TTL is the low half of its word as it lies in memory. */
 export function hopDiff(change: i32): i32 { return change < 0 ? 0xffff + change : change; }
 
-/** OUT_… of a packet whose way is known, 0 for one that must be walked; nothing has happened to that one. */
-export function takeWay(cx: i32, d: i32): i32 {
-  const frame: i32 = ld32(d + B_FRAME), length: i32 = ld32(d + B_LEN), entry: i32 = ld32(d + B_ENTRY);
-  if (ld32(cx + X_SKETCH) === 0 || entry > ENTRY_REPLY || !isPlain(frame, length, ld32(d + B_WIRE_LEN))) return 0;
+/** OUT_… of a plain packet (`hash` is that of its flow's key) whose way is known, 0 for one that must be walked; nothing has
+ * happened to that one. */
+export function takeWay(cx: i32, d: i32, hash: i32): i32 {
+  const frame: i32 = ld32(d + B_FRAME), length: i32 = ld32(d + B_LEN);
   const ip: i32 = frame + ETH_LEN, proto: i32 = ld8(ip + IP_PROTO);
   const shard: i32 = ld32(ld32(cx + X_SHARDS) + (ld32(d + B_SHARD) << 2)), node: i32 = ld32(d + B_NODE);
   const source: i32 = ld32(ip + IP_SRC), destination: i32 = ld32(ip + IP_DST), ports: i32 = ld32(frame + L4);
-  let reply: boolean = entry === ENTRY_REPLY;
-  let flow: i32 = find(
-    shard + S_FLOW, (node << 16) | (proto << 8) | FK_POD, reply ? destination : source, reply ? source : destination, reply ? swapPorts(ports) : ports,
+  let reply: boolean = ld32(d + B_ENTRY) === ENTRY_REPLY;
+  let flow: i32 = findHashed(
+    shard + S_FLOW, hash, (node << 16) | (proto << 8) | FK_POD, reply ? destination : source, reply ? source : destination, reply ? swapPorts(ports) : ports,
   );
   if (flow === 0 && !reply) {
     // Of a pod's packet to another pod either it or the peer opened the flow, and there is one record for both.
