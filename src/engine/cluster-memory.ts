@@ -1,9 +1,10 @@
 import { P_ROOM, T_CAPACITY, T_ENTRIES, T_INDEX, T_MASK, T_MAX_MASK, T_SIZE, T_STRIDE } from "../kernel/layout.ts";
 import {
   NC_COUNT, QUOTA_MAPS, STREAM_COUNT, TALLY_CAPACITY, TL_STRIDE, U_SIZE, X_ADDRESSES, X_MADE, X_MASQUERADE, X_NODE_COUNT, X_NODES, X_NOTES, X_OPTIONS, X_PACKET,
-  X_SAVED, X_SHARDS, X_SIZE, X_TALLIES, X_TOTALS, X_TRACE_UNTIL, X_USE, X_WRITE, XO_ASSUME_OUTSIDE, STREAM_EXTERNAL, STREAM_OVERLAY, STREAM_POD,
+  X_ROUTES, X_SAVED, X_SHARDS, X_SIZE, X_SKETCH, X_TALLIES, X_TOTALS, X_TRACE_UNTIL, X_USE, X_WRITE, XO_ASSUME_OUTSIDE, STREAM_EXTERNAL, STREAM_OVERLAY, STREAM_POD,
   STREAM_TRACE,
 } from "../kernel/pipeline/layout-batch.ts";
+import { R_STRIDE, ROUTE_CAPACITY, SK_SIZE } from "../kernel/layout-way.ts";
 import { InputError } from "../cluster/input-error.ts";
 import { Arena, sharedMemory } from "./image/arena.ts";
 import { type ClusterImage, clusterImageBytes, masqueradeKeys, writeCluster } from "./image/cluster-image.ts";
@@ -77,7 +78,9 @@ function layOutWorker(
   arena.put32(context + X_TOTALS, arena.take(OUTCOMES * 16));
   arena.put32(context + X_USE, arena.take(Math.max(1, image.uses.length) * U_SIZE));
   arena.put32(context + X_MASQUERADE, arena.take(Math.max(1, image.masquerades.length) * 2 * U_SIZE));
-  arena.put32(context + X_TALLIES, writeTallies(arena));
+  arena.put32(context + X_TALLIES, writeTable(arena, TALLY_CAPACITY, TL_STRIDE));
+  arena.put32(context + X_ROUTES, writeTable(arena, ROUTE_CAPACITY, R_STRIDE));
+  if (options.flowWays !== false) arena.put32(context + X_SKETCH, arena.take(SK_SIZE, 64));
   arena.put32(context + X_NOTES, arena.take(NC_COUNT * 8));
   return {
     context,
@@ -97,15 +100,15 @@ function streamBits(options: ReplayOptions): number {
   return bit("pod", STREAM_POD) | bit("overlay", STREAM_OVERLAY) | bit("external", STREAM_EXTERNAL) | bit("trace", STREAM_TRACE);
 }
 
-/** A hash table like a shard's, for tallies. */
-function writeTallies(arena: Arena): number {
-  const table = arena.take(T_SIZE, 64), slots = TALLY_CAPACITY * 2;
+/** A hash table like a shard's, of a worker's own; \`capacity\` is a power of two. */
+function writeTable(arena: Arena, capacity: number, stride: number): number {
+  const table = arena.take(T_SIZE, 64), slots = capacity * 2;
   arena.put32(table + T_INDEX, arena.take(slots * 8, 64));
   arena.put32(table + T_MASK, 255);
   arena.put32(table + T_MAX_MASK, slots - 1);
-  arena.put32(table + T_ENTRIES, arena.take(TALLY_CAPACITY * TL_STRIDE, 64));
-  arena.put32(table + T_STRIDE, TL_STRIDE);
-  arena.put32(table + T_CAPACITY, TALLY_CAPACITY);
+  arena.put32(table + T_ENTRIES, arena.take(capacity * stride, 64));
+  arena.put32(table + T_STRIDE, stride);
+  arena.put32(table + T_CAPACITY, capacity);
   return table;
 }
 

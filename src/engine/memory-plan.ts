@@ -1,6 +1,7 @@
 // Where everything lies in the one memory that all workers and the main thread share: read-only tables, a context per
 // worker, the slots through which packets pass, and the shards' tables.
 import { P_ROOM } from "../kernel/layout.ts";
+import { R_STRIDE, ROUTE_CAPACITY, SK_SIZE } from "../kernel/layout-way.ts";
 import {
   B_SIZE, NC_COUNT, STREAM_COUNT, TALLY_CAPACITY, TL_STRIDE, U_SIZE, X_SIZE, TR_SIZE,
 } from "../kernel/pipeline/layout-batch.ts";
@@ -52,6 +53,6 @@ export const WORKER_SCRATCH: WorkerMemory = { savedBytes: SAVED_BYTES, madeBytes
 export function memoryBytes(staticBytes: number, workers: number, nodes: number, uses: number, capacity: ShardCapacity): number {
   const streams = STREAM_BYTES.reduce((sum, bytes) => sum + bytes + 64, 0);
   const perWorker = SLOT_COUNT * (DESCRIPTOR_AREA_BYTES + streams) + SAVED_BYTES + MADE_BYTES + X_SIZE + P_ROOM + 6 * 16 + (uses + 3) * U_SIZE +
-    TALLY_CAPACITY * (TL_STRIDE + 16) + NC_COUNT * 8 + STREAM_COUNT * 4 + SHARD_COUNT * 4 + nodes * 4 + nodes * 32 + 8192;
+    TALLY_CAPACITY * (TL_STRIDE + 16) + ROUTE_CAPACITY * (R_STRIDE + 16) + SK_SIZE + NC_COUNT * 8 + STREAM_COUNT * 4 + SHARD_COUNT * 4 + nodes * 4 + nodes * 32 + 8192;
   return staticBytes + workers * perWorker + SLOT_COUNT * FRAME_AREA + SHARD_COUNT * (shardBytes(capacity) + 1024 + nodes * 12) + nodes * 4 + 65_536;
 }

@@ -43,6 +43,8 @@ export interface ReplayOptions {
   readonly tracePackets: number;
   /** Flows that get a record of their own; packets of further ones are only counted. */
   readonly maxFlows: number;
+  /** False: every packet is walked through all hooks, also where its flow's way is known. The output is the same. */
+  readonly flowWays?: boolean;
 }
 
 export interface ReplayHooks {

@@ -5,32 +5,35 @@
 export const FK_POD: i32 = 0;
 export const FK_OUTSIDE: i32 = 1;
 
-export const F_FLAGS: i32 = 24;
-export const F_POLICY: i32 = 28;
+// The first cache line is all that a packet on its flow's way (pipeline/way.ts) touches.
+/** OUT_… of the last packet, and (below) the first drop's number. */
+export const F_OUTCOME: i32 = 24;
+/** The flow's ways forth and back (W_…), 0 for none yet. */
+export const F_WAYS: i32 = 28;
+/** Counters and packet numbers are f64; seconds and nanoseconds of first and last packet. */
+export const F_LAST: i32 = 32;
+export const F_LAST_SEC: i32 = 40;
+export const F_LAST_NSEC: i32 = 44;
+export const F_FWD_PACKETS: i32 = 48;
+export const F_FWD_BYTES: i32 = 56;
+export const F_REPLY_PACKETS: i32 = 64;
+export const F_REPLY_BYTES: i32 = 72;
+export const F_FLAGS: i32 = 80;
+export const F_POLICY: i32 = 84;
 /** Address and port after translation, 0 for none. */
-export const F_NAT_ADDR: i32 = 32;
-export const F_NAT_PORT: i32 = 36;
-export const F_GATEWAY_NODE: i32 = 40;
-export const F_IDENTITY: i32 = 44;
-/** OUT_… of the last packet, and the first drop's number. */
-export const F_OUTCOME: i32 = 48;
-export const F_DROP: i32 = 52;
-/** Counters and packet numbers are f64. */
-export const F_FWD_PACKETS: i32 = 56;
-export const F_FWD_BYTES: i32 = 64;
-export const F_REPLY_PACKETS: i32 = 72;
-export const F_REPLY_BYTES: i32 = 80;
-export const F_DROP_PACKETS: i32 = 88;
-export const F_DROP_BYTES: i32 = 96;
-export const F_FIRST: i32 = 104;
-export const F_LAST: i32 = 112;
-export const F_FIRST_DROP: i32 = 120;
-/** Seconds and nanoseconds of first and last packet. */
-export const F_FIRST_SEC: i32 = 128;
-export const F_FIRST_NSEC: i32 = 132;
-export const F_LAST_SEC: i32 = 136;
-export const F_LAST_NSEC: i32 = 140;
-export const F_STRIDE: i32 = 144;
+export const F_NAT_ADDR: i32 = 88;
+export const F_NAT_PORT: i32 = 92;
+export const F_GATEWAY_NODE: i32 = 96;
+export const F_IDENTITY: i32 = 100;
+export const F_DROP: i32 = 104;
+export const F_FIRST_SEC: i32 = 108;
+export const F_FIRST_NSEC: i32 = 112;
+export const F_FIRST: i32 = 120;
+export const F_DROP_PACKETS: i32 = 128;
+export const F_DROP_BYTES: i32 = 136;
+export const F_FIRST_DROP: i32 = 144;
+/** Whole cache lines. */
+export const F_STRIDE: i32 = 192;
 
 export const FF_OPENER_OUTSIDE: i32 = 1;
 export const FF_OPENER_ASSUMED: i32 = 2;

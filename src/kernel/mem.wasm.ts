@@ -11,7 +11,29 @@
 @inline export function st32(at: i32, value: i32): void { store<i32>(at, value); }
 @inline export function st32be(at: i32, value: i32): void { store<i32>(at, bswap<i32>(value)); }
 @inline export function stf64(at: i32, value: f64): void { store<f64>(at, value); }
-@inline export function copy(to: i32, from: i32, length: i32): void { memory.copy(to, from, length); }
+/** Longest copy that is made here: memory.copy is a call out of the engine's generated code. */
+const SHORT_COPY: i32 = 256;
+export function copy(to: i32, from: i32, length: i32): void {
+  if (length > SHORT_COPY || (to > from && to < from + length)) {
+    memory.copy(to, from, length);
+    return;
+  }
+  let k: i32 = 0;
+  for (; k + 16 <= length; k += 16) v128.store(to + k, v128.load(from + k));
+  if ((length & 8) !== 0) {
+    store<i64>(to + k, load<i64>(from + k));
+    k += 8;
+  }
+  if ((length & 4) !== 0) {
+    store<i32>(to + k, load<i32>(from + k));
+    k += 4;
+  }
+  if ((length & 2) !== 0) {
+    store<u16>(to + k, load<u16>(from + k));
+    k += 2;
+  }
+  if ((length & 1) !== 0) store<u8>(to + k, load<u8>(from + k));
+}
 @inline export function fill(at: i32, value: i32, length: i32): void { memory.fill(at, <u8>value, length); }
 @inline export function mul(a: i32, b: i32): i32 { return a * b; }
 @inline export function ltu(a: i32, b: i32): bool { return <u32>a < <u32>b; }

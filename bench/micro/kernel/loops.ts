@@ -65,7 +65,7 @@ export function loopEncapsulate(context: i32, packet: i32, mac: i32, rounds: i32
   const start: i32 = ld32(context + X_CURSORS + (STREAM_OVERLAY << 2));
   for (let k: i32 = 0; k < rounds; k++) {
     st32(context + X_CURSORS + (STREAM_OVERLAY << 2), start);
-    emitTunnel(context, packet, k, k & 0xffff, mac, mac, false);
+    emitTunnel(context, packet, k, k & 0xffff, mac);
   }
   const written: i32 = ld32(context + X_CURSORS + (STREAM_OVERLAY << 2)) - start;
   st32(context + X_CURSORS + (STREAM_OVERLAY << 2), start);

@@ -5,6 +5,7 @@ import {
 import { C6_STRIDE, C6_TAIL, G6_STRIDE, G6_TAIL, S_CT6, S_FRAG6, S_NAT6, X6_STRIDE, X6_TAIL } from "../../kernel/layout6.ts";
 import { F_STRIDE } from "../../kernel/layout-flow.ts";
 import { AF6_STRIDE, AF6_TAIL, AF_STRIDE, S_AFFINITY, S_AFFINITY6 } from "../../kernel/layout-services.ts";
+import { S_EPOCH, S_WAYS, S_WAYS_CAPACITY, W_SIZE } from "../../kernel/layout-way.ts";
 import type { Arena } from "./arena.ts";
 
 /** Entries of the IPv6 tables of one shard. */
@@ -35,6 +36,10 @@ const NO_AFFINITY = 1;
 const FIRST_INDEX_SLOTS = 256;
 const INDEX_SLOT_BYTES = 8;
 
+/** Flows of a shard that have ways; the packets of further ones are walked. */
+const MOST_WAYS = 16_384;
+const waysOf = (capacity: ShardCapacity): number => Math.min(capacity.flows, MOST_WAYS);
+
 function indexSlots(capacity: number): number {
   let slots = FIRST_INDEX_SLOTS;
   while (slots < capacity * 2) slots *= 2;
@@ -48,7 +53,7 @@ export function shardBytes(capacity: ShardCapacity): number {
   const bytes6 = table(ipv6.conntrack, C6_STRIDE) + table(ipv6.nat, X6_STRIDE) + table(ipv6.fragments, G6_STRIDE);
   const bytes4 = table(capacity.conntrack, C_STRIDE) + table(capacity.nat, X_STRIDE) + table(capacity.fragments, G_STRIDE);
   const affinity = table(capacity.affinity ?? NO_AFFINITY, AF_STRIDE) + table(capacity.affinity ?? NO_AFFINITY, AF6_STRIDE);
-  return S_SIZE + bytes4 + bytes6 + affinity + table(capacity.flows, F_STRIDE) + 64;
+  return S_SIZE + bytes4 + bytes6 + affinity + table(capacity.flows, F_STRIDE) + waysOf(capacity) * 2 * W_SIZE + 128;
 }
 
 /** `tail`: where an entry keeps its two 16-byte addresses, 0 for none. */
@@ -77,5 +82,8 @@ export function writeShard(arena: Arena, capacity: ShardCapacity, seed: number):
   writeTable(arena, shard + S_AFFINITY, capacity.affinity ?? NO_AFFINITY, AF_STRIDE);
   writeTable(arena, shard + S_AFFINITY6, capacity.affinity ?? NO_AFFINITY, AF6_STRIDE, AF6_TAIL);
   arena.put32(shard + S_SEED, seed);
+  arena.put32(shard + S_EPOCH, 1);
+  arena.put32(shard + S_WAYS, arena.take(waysOf(capacity) * 2 * W_SIZE, 64));
+  arena.put32(shard + S_WAYS_CAPACITY, waysOf(capacity));
   return shard;
 }

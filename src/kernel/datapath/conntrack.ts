@@ -11,6 +11,7 @@ import { hasL4Header, IP_DST, IP_PROTO, IP_SRC, PROTO_ICMP, PROTO_TCP } from "..
 import { TCP_ACK, TCP_FIN, TCP_FLAGS, TCP_RST, TCP_SYN, tcpFlags, within } from "../wire/l4.ts";
 import { ctExtractPorts, keyWord, swapPorts, withExtendedProtocols } from "./ports.ts";
 import { evict } from "../table/evict.ts";
+import { endWaysOf, sketchChange, sketchEntry } from "./sketch.ts";
 
 export const DIR_EGRESS: i32 = 0;
 export const DIR_INGRESS: i32 = 1;
@@ -66,6 +67,7 @@ export function countPacket(pkt: i32, entry: i32): void {
 /** What a packet that matched an entry does to it: lifetime, counters, closing. CT_ESTABLISHED, or CT_NEW when it opens a
  * closed connection anew. */
 export function seen(pkt: i32, entry: i32, dir: i32, isTcp: boolean, flags: i32): i32 {
+  sketchEntry(pkt, entry, dir);
   let bits: i32 = ld16(entry + C_FLAGS);
   if ((bits & (CF_RX_CLOSING | CF_TX_CLOSING)) !== (CF_RX_CLOSING | CF_TX_CLOSING)) updateTimeout(pkt, entry, isTcp, dir, flags);
   countPacket(pkt, entry);
@@ -129,13 +131,16 @@ export function ctIsReply(pkt: i32, ip: i32): boolean {
 }
 
 /** An entry for this key with an empty payload, made or made anew; a full table gives up its oldest. */
-export function entryFor(table: i32, k0: i32, daddr: i32, saddr: i32, ports: i32): i32 {
+export function entryFor(pkt: i32, table: i32, k0: i32, daddr: i32, saddr: i32, ports: i32): i32 {
   const old: i32 = find(table, k0, daddr, saddr, ports);
   if (old !== 0) {
     fill(old + PAYLOAD, 0, C_STRIDE - PAYLOAD);
     return old;
   }
-  if (isFull(table)) evict(table, oldest(table), 0);
+  if (isFull(table)) {
+    endWaysOf(pkt);
+    evict(table, oldest(table), 0);
+  }
   return insert(table, k0, daddr, saddr, ports);
 }
 
@@ -146,12 +151,13 @@ export function ctCreate(
 ): i32 {
   const table: i32 = ld32(pkt + P_SHARD) + S_CT;
   const isTcp: boolean = proto === PROTO_TCP;
+  sketchChange(pkt);
   if (withRelated) {
-    const twin: i32 = entryFor(table, keyWord(pkt, PROTO_ICMP, tupleFlags | TUPLE_RELATED), daddr, saddr, 0);
+    const twin: i32 = entryFor(pkt, table, keyWord(pkt, PROTO_ICMP, tupleFlags | TUPLE_RELATED), daddr, saddr, 0);
     if (twin === 0) return DROP_CT_CREATE_FAILED;
     fillEntry(pkt, twin, isTcp, dir, identity, state);
   }
-  const entry: i32 = entryFor(table, keyWord(pkt, proto, tupleFlags), daddr, saddr, ports);
+  const entry: i32 = entryFor(pkt, table, keyWord(pkt, proto, tupleFlags), daddr, saddr, ports);
   if (entry === 0) return DROP_CT_CREATE_FAILED;
   fillEntry(pkt, entry, isTcp, dir, identity, state);
   countPacket(pkt, entry);

@@ -12,6 +12,7 @@ import { intervalFind, staticFind } from "../table/static.ts";
 import {
   CT_ESTABLISHED, DROP_AUTH_REQUIRED, DROP_ENCAP_PROHIBITED, DROP_NO_NODE_ID, DROP_POLICY, DROP_POLICY_DENY, ID_WORLD, ID_WORLD_IPV6,
 } from "../verdict.ts";
+import { sketchChange } from "./sketch.ts";
 import { PROTO_UDP } from "../wire/ipv4.ts";
 
 /** In the place of a port: what policy lets pass unasked (ICMP fragmentation needed). */
@@ -95,6 +96,8 @@ function authenticated(pkt: i32, remote: i32, tunnel: i32): i32 {
 }
 
 function begin(pkt: i32, remote: i32, flags: i32): void {
+  // An entry counts every packet that it decides.
+  sketchChange(pkt);
   st32(pkt + P_PV_FLAGS, flags);
   st32(pkt + P_PV_REMOTE, remote);
   st32(pkt + P_PV_MATCH, MATCH_NONE);

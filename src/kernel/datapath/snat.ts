@@ -21,6 +21,7 @@ import { natIcmpErrorIn, natIcmpErrorOut } from "./snat-icmp.ts";
 import { rewriteHeaders } from "./snat-rewrite.ts";
 import { note } from "./note.ts";
 import { evict } from "../table/evict.ts";
+import { endWaysOf, sketchChange } from "./sketch.ts";
 
 export const ST_LOCAL_ENDPOINT: i32 = 1;
 export const ST_EGRESS_GATEWAY: i32 = 2;
@@ -50,8 +51,12 @@ function makeRoom(table: i32): void {
 function natPut(pkt: i32, k0: i32, daddr: i32, saddr: i32, ports: i32, address: i32, port: i32, needsCt: i32): i32 {
   const table: i32 = natTable(pkt);
   let entry: i32 = find(table, k0, daddr, saddr, ports);
+  sketchChange(pkt);
   if (entry === 0) {
-    if (isFull(table)) makeRoom(table);
+    if (isFull(table)) {
+      endWaysOf(pkt);
+      makeRoom(table);
+    }
     entry = insert(table, k0, daddr, saddr, ports);
   }
   st32(entry + X_ADDR, address);
@@ -113,6 +118,7 @@ function handleMapping(pkt: i32, ip: i32, l4: i32, ports: i32): i32 {
       }
       return 0;
     }
+    endWaysOf(pkt);
     remove(table, state);
     if (back !== 0) remove(table, back);
   }

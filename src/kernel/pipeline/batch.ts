@@ -8,27 +8,41 @@ import { FK_OUTSIDE, FK_POD, OUT_DELIVERED, OUT_DROPPED, OUT_PASSED } from "../l
 import { ETH_LEN, IP_DST, IP_PROTO, IP_SRC, PROTO_ICMP } from "../wire/ipv4.ts";
 import { MARK_HOST } from "../verdict.ts";
 import { swapPorts } from "../datapath/ports.ts";
+import { endWaysOf } from "../datapath/sketch.ts";
 import {
   A_KIND, A_NODE, A_POD, B_ENTRY, B_FRAME, B_LEN, B_NODE, B_NOW, B_NSEC, B_OUTCOME, B_REMOTE, B_SEC, B_SEQ_HI, B_SEQ_LO, B_SHARD, B_SIZE, B_VNI, B_WIRE_LEN, B_WROTE,
   ENTRY_HOST, ENTRY_NETDEV, ENTRY_OVERLAY, ENTRY_POD, HOOK_FROM_CONTAINER, NC_REPLY_RESTORED, STREAM_EXTERNAL, STREAM_POD, TL_PASS, X_ADDRESSES, X_CURSORS, X_NOTES, X_PACKET,
-  X_SHARDS,
+  X_SHARDS, X_SKETCH,
 } from "./layout-batch.ts";
 import { staticFind } from "../table/static.ts";
+import { B_HINT_HASH, fetchAhead, GROUP } from "./fetch-ahead.ts";
 import { emitFrame } from "./emit.ts";
 import { answeredFlow, flowIdentity, flowOf, flowPorts, flowSettle, holdsIpv4 } from "./flows.ts";
 import { ingest } from "./ingest.ts";
+import { learnWay } from "./learn.ts";
 import { settleOpener } from "./opener.ts";
 import { checkReply, restoreReply } from "./replies.ts";
+import { beginSketch } from "./sketch.ts";
 import { countOutcome, countTally } from "./tally.ts";
+import { takeWay } from "./way.ts";
 import { AT_FROM_CONTAINER, AT_FROM_NETDEV, AT_FROM_OVERLAY, AT_TO_NETDEV, enterNode, enterPod, walk } from "./walk.ts";
 
 /** Runs `count` descriptors from `first` on. The stream cursors of the context advance; each descriptor gets the bytes it
  * wrote to each stream, and its outcome. */
 export function processBatch(cx: i32, first: i32, count: i32): void {
-  const end: i32 = first + mul(count, B_SIZE);
+  const end: i32 = first + mul(count, B_SIZE), knowsWays: boolean = ld32(cx + X_SKETCH) !== 0;
+  let fetched: i32 = first;
   for (let d: i32 = first; d < end; d += B_SIZE) {
+    if (knowsWays && d === fetched) {
+      fetched = fetched + mul(GROUP, B_SIZE);
+      if (fetched > end) fetched = end;
+      fetchAhead(cx, d, fetched);
+    }
+    const hash: i32 = knowsWays ? ld32(d + B_HINT_HASH) : 0;
     const pod: i32 = ld32(cx + X_CURSORS), overlay: i32 = ld32(cx + X_CURSORS + 4), external: i32 = ld32(cx + X_CURSORS + 8), trace: i32 = ld32(cx + X_CURSORS + 12);
-    st32(d + B_OUTCOME, processPacket(cx, d, end));
+    let outcome: i32 = hash === 0 ? 0 : takeWay(cx, d, hash);
+    if (outcome === 0) outcome = processPacket(cx, d, end);
+    st32(d + B_OUTCOME, outcome);
     st32(d + B_WROTE, ld32(cx + X_CURSORS) - pod);
     st32(d + B_WROTE + 4, ld32(cx + X_CURSORS + 4) - overlay);
     st32(d + B_WROTE + 8, ld32(cx + X_CURSORS + 8) - external);
@@ -71,6 +85,7 @@ function passUnseen(cx: i32, pkt: i32): i32 {
 }
 
 function fromPod(cx: i32, pkt: i32, ip: i32, node: i32, d: i32, end: i32): i32 {
+  beginSketch(cx, pkt);
   emitFrame(cx, pkt, STREAM_POD);
   if (!enterPod(pkt, ld32(ip + IP_SRC))) return passUnseen(cx, pkt);
   const peer: i32 = staticFind(ld32(cx + X_ADDRESSES), ld32(ip + IP_DST));
@@ -81,7 +96,9 @@ function fromPod(cx: i32, pkt: i32, ip: i32, node: i32, d: i32, end: i32): i32 {
     settleOpener(cx, pkt, ip, true, flowPorts(pkt, ip), d + B_SIZE, end, ld32(d + B_SEQ_LO));
     flowIdentity(pkt, ld32(ld32(pkt + P_ENDPOINT) + EP_IDENTITY));
   }
-  return finish(cx, pkt, walk(cx, pkt, AT_FROM_CONTAINER), answered !== 0);
+  const outcome: i32 = walk(cx, pkt, AT_FROM_CONTAINER);
+  learnWay(cx, pkt, d, answered !== 0, outcome);
+  return finish(cx, pkt, outcome, answered !== 0);
 }
 
 function toPod(cx: i32, pkt: i32, ip: i32, node: i32, d: i32, end: i32): i32 {
@@ -89,6 +106,7 @@ function toPod(cx: i32, pkt: i32, ip: i32, node: i32, d: i32, end: i32): i32 {
   const ports: i32 = flowPorts(pkt, ip);
   const podPorts: i32 = ld8(ip + IP_PROTO) === PROTO_ICMP ? ports : swapPorts(ports);
   settleOpener(cx, pkt, ip, false, podPorts, d + B_SIZE, end, ld32(d + B_SEQ_LO));
+  beginSketch(cx, pkt);
   const restored: f64 = ldf64(ld32(cx + X_NOTES) + (NC_REPLY_RESTORED << 3));
   const entrance: i32 = restoreReply(cx, pkt, ip, podPorts);
   enterNode(cx, pkt, entrance);
@@ -96,11 +114,13 @@ function toPod(cx: i32, pkt: i32, ip: i32, node: i32, d: i32, end: i32): i32 {
   emitFrame(cx, pkt, STREAM_EXTERNAL);
   const outcome: i32 = walk(cx, pkt, AT_FROM_NETDEV);
   if (outcome === OUT_DELIVERED) checkReply(cx, pkt, restored);
+  learnWay(cx, pkt, d, true, outcome);
   return finish(cx, pkt, outcome, true);
 }
 
-/** Frames of a capture taken on a node: they enter as they are. */
+/** Frames of a capture taken on a node: they enter as they are, and may leave state that a pod's flow meets later. */
 function atNode(cx: i32, pkt: i32, ip: i32, node: i32, entry: i32, d: i32): i32 {
+  endWaysOf(pkt);
   if (entry === ENTRY_HOST) {
     st32(pkt + P_MARK, MARK_HOST);
     st32(pkt + P_FLOW, flowOf(pkt, ip, node, FK_OUTSIDE, true));

@@ -4,12 +4,14 @@ import { ld32, ldf64, mul, stf64 } from "../mem.ts";
 import {
   C_LIFETIME, E_STATE, ES_LIVE, K0, K1, K2, K3, S_CT, S_NAT, T_ENTRIES, T_STRIDE, T_USED, TUPLE_IN, TUPLE_OUT, TUPLE_RELATED, X_ADDR, X_PORT,
 } from "../layout.ts";
+import { endWays } from "../datapath/sketch.ts";
 import { find, remove } from "../table/dynamic.ts";
 import { PROTO_TCP } from "../wire/ipv4.ts";
 
 /** Sweeps a shard for the nodes whose word in `due` (by node index) is not 0. Counts (f64 pairs alive, deleted; by
  * node index twice, plus one for the TCP map) are added to `counts`. `now` in seconds of the datapath's clock. */
 export function collectGarbage(shard: i32, due: i32, counts: i32, now: i32): void {
+  endWays(shard);
   const table: i32 = shard + S_CT, stride: i32 = ld32(table + T_STRIDE);
   const end: i32 = ld32(table + T_ENTRIES) + mul(ld32(table + T_USED), stride);
   for (let entry: i32 = ld32(table + T_ENTRIES); entry < end; entry += stride) {

@@ -22,6 +22,7 @@ import {
 import { NC_PACKETS_WITHOUT_FLOW } from "./layout-batch.ts";
 import { countFlow, countNote, countUse, masqueradeCounters, useCounters } from "./tally.ts";
 import { seqOf } from "./emit.ts";
+import { sketchUse } from "./sketch.ts";
 
 /** Does the ICMP message quote another packet? */
 export function quotesPacket(type: i32): boolean {
@@ -139,6 +140,7 @@ export function bookForward(cx: i32, pkt: i32): void {
   const node: i32 = ld32(ld32(pkt + P_NODE) + N_INDEX);
   const counters: i32 = byPolicy ? useCounters(cx, ld32(record + E_USE)) : masqueradeCounters(cx, pkt, ld32(nat + X_ADDR), excluded);
   countUse(counters, pkt, false);
+  sketchUse(pkt, counters, false);
   if (flow === 0) return;
   const flags: i32 = ld32(flow + F_FLAGS);
   if ((flags & (FF_EGRESS_GATEWAY | FF_MASQUERADED)) === 0) countFlow(counters);
@@ -156,10 +158,10 @@ function translatedTo(nat: i32): i32 { return (ld32(nat + K0) & TUPLE_IN) !== 0 
 export function bookReply(cx: i32, pkt: i32): void {
   const nat: i32 = ld32(pkt + P_NAT), record: i32 = ld32(pkt + P_POLICY);
   if (nat === 0) return;
-  countUse(
-    namesGateway(record) ? useCounters(cx, ld32(record + E_USE)) : masqueradeCounters(cx, pkt, translatedTo(nat), (ld32(pkt + P_NOTES) & NOTE_EXCLUDED) !== 0),
-    pkt, true,
-  );
+  const excluded: boolean = (ld32(pkt + P_NOTES) & NOTE_EXCLUDED) !== 0;
+  const counters: i32 = namesGateway(record) ? useCounters(cx, ld32(record + E_USE)) : masqueradeCounters(cx, pkt, translatedTo(nat), excluded);
+  countUse(counters, pkt, true);
+  sketchUse(pkt, counters, true);
 }
 
 /** Length gate for everything here that reads the IPv4 header. */

@@ -32,6 +32,11 @@ export const X_NOTES: i32 = 76;
 export const X_NODE_COUNT: i32 = 80;
 /** End of each stream's block, STREAM_… words; a record that does not fit any more is left out. */
 export const X_LIMITS: i32 = 84;
+/** Routes of tunnels (layout-way.ts), a growing table; room for the sketch of a walk, 0: every packet is walked. */
+export const X_ROUTES: i32 = 112;
+export const X_SKETCH: i32 = 116;
+/** What fetch-ahead.ts has loaded; nobody reads it. */
+export const X_FETCHED: i32 = 120;
 export const X_SIZE: i32 = 128;
 
 export const STREAM_POD: i32 = 0;

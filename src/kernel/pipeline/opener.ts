@@ -1,6 +1,7 @@
 // Who opened a flow whose beginning the capture may not hold, and the state that the unseen beginning would have left.
 import { fill, ld32, ld8, st16be, st32, st8 } from "../mem.ts";
 import { N_INDEX, P_FLAGS, P_FLOW, P_FRAME, P_LEN, P_NODE, P_SIZE, P_WIRE_LEN, PF_SYNTHETIC } from "../layout.ts";
+import { P_SKETCH } from "../layout-way.ts";
 import { F_FLAGS, FF_OPENED, FF_OPENER_ASSUMED, FF_OPENER_OUTSIDE } from "../layout-flow.ts";
 import { csumBytes } from "../wire/checksum.ts";
 import {
@@ -98,6 +99,7 @@ function sendInvisible(cx: i32, pkt: i32, ip: i32, fromPod: boolean, podPorts: i
   st32(pkt + P_WIRE_LEN, MADE_LEN);
   st32(pkt + P_FLAGS, PF_SYNTHETIC);
   st32(pkt + P_FLOW, 0);
+  st32(pkt + P_SKETCH, 0);
   enterNode(cx, pkt, node);
   if (!podSends) walk(cx, pkt, AT_FROM_NETDEV);
   else if (enterPod(pkt, pod)) walk(cx, pkt, AT_FROM_CONTAINER);

@@ -2,6 +2,7 @@
 // engine counts what every node holds in all shards together, and has the oldest taken where it is too much.
 import { ld32, mul, st32 } from "../mem.ts";
 import { E_STATE, ES_LIVE, ES_USED_LATELY, K0, S_CT, S_NAT, T_ENTRIES, T_STRIDE, T_USED } from "../layout.ts";
+import { endWays } from "../datapath/sketch.ts";
 import { natPartner } from "../datapath/snat.ts";
 import { PROTO_TCP } from "../wire/ipv4.ts";
 import { QUOTA_MAPS } from "./layout-batch.ts";
@@ -33,6 +34,7 @@ export function countEntries(shard: i32, counts: i32): void {
 /** Takes as many entries as `excess` (words, by node and map) says: in the order they were made, those first that nothing
  * looked up since the last round; a mapping goes with both halves. */
 export function evictEntries(shard: i32, excess: i32): void {
+  endWays(shard);
   evictFrom(shard + S_CT, excess, false, true);
   evictFrom(shard + S_CT, excess, false, false);
   evictFrom(shard + S_NAT, excess, true, true);

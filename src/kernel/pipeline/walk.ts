@@ -1,7 +1,7 @@
 // The packet's way through the cluster: hook after hook, node after node, as the wires would carry it. Read this first.
 import { ld32, ld8, st32 } from "../mem.ts";
 import {
-  D_IFINDEX, D_MAC, EP_FLAGS, EPF_HOST, N_DEVICES, N_FLAGS, N_INDEX, NF_GENEVE, NF_HOST_ROUTING, P_ENDPOINT, P_FIB_IFINDEX, P_FIB_NEXTHOP, P_FLAGS,
+  D_IFINDEX, D_MAC, EP_FLAGS, EPF_HOST, N_DEVICES, N_FLAGS, N_INDEX, NF_HOST_ROUTING, P_ENDPOINT, P_FIB_IFINDEX, P_FIB_NEXTHOP, P_FLAGS,
   P_FRAME, P_IFINDEX, P_MARK, P_NODE, P_NOTES, P_SEQ_LO, P_TO, P_TO_IFINDEX, P_TO_NEXTHOP, P_TUNNEL_REMOTE, P_TUNNEL_VNI, PF_SYNTHETIC, TO_ENDPOINT,
   TO_NEIGH, TO_TUNNEL, NOTE_DEFECT_ECHO_ERROR_CSUM, NOTE_DEFECT_POD_ERROR_CSUM, NOTE_NAT_RETRIES_OVER_HALF, NOTE_REPLY,
 } from "../layout.ts";
@@ -122,7 +122,7 @@ function throughNeighbour(cx: i32, pkt: i32, ifindex: i32, nextHop: i32): void {
   st32(pkt + P_IFINDEX, ifindex);
 }
 
-function neighbourMac(cx: i32, address: i32): i32 {
+export function neighbourMac(cx: i32, address: i32): i32 {
   const known: i32 = staticFind(ld32(cx + X_ADDRESSES), address);
   if (known !== 0) return known + A_MAC;
   // 02:fe and the address: a locally administered MAC that tells whose it is.
@@ -134,13 +134,11 @@ function neighbourMac(cx: i32, address: i32): i32 {
 
 /** The encapsulated packet crosses to the tunnel's remote; false when that is no node of the model. */
 function throughTunnel(cx: i32, pkt: i32): boolean {
-  const node: i32 = ld32(pkt + P_NODE), remote: i32 = ld32(pkt + P_TUNNEL_REMOTE);
+  const remote: i32 = ld32(pkt + P_TUNNEL_REMOTE);
   if (!isSynthetic(pkt)) {
     const ip: i32 = ipv4Header(pkt);
     const flow: i32 = ip === 0 ? 0 : hash4(ld32(ip + IP_SRC), ld32(ip + IP_DST), flowPorts(pkt, ip), ld8(ip + IP_PROTO));
-    emitTunnel(
-      cx, pkt, flow, ld32(pkt + P_SEQ_LO) & 0xffff, ld32(node + N_DEVICES) + D_MAC, neighbourMac(cx, remote), (ld32(node + N_FLAGS) & NF_GENEVE) !== 0,
-    );
+    emitTunnel(cx, pkt, flow, ld32(pkt + P_SEQ_LO) & 0xffff, neighbourMac(cx, remote));
   }
   const address: i32 = staticFind(ld32(cx + X_ADDRESSES), remote);
   if (address === 0) return false;

@@ -11,8 +11,10 @@ import {
 const SLOT_SHIFT: i32 = 3;
 
 /** Address of the entry with this key, 0 for none. Marks it as used lately, as the kernel's LRU does on look-up. */
-export function find(table: i32, k0: i32, k1: i32, k2: i32, k3: i32): i32 {
-  const hash: i32 = hash4(k0, k1, k2, k3);
+export function find(table: i32, k0: i32, k1: i32, k2: i32, k3: i32): i32 { return findHashed(table, hash4(k0, k1, k2, k3), k0, k1, k2, k3); }
+
+/** The same with the key's hash at hand. */
+export function findHashed(table: i32, hash: i32, k0: i32, k1: i32, k2: i32, k3: i32): i32 {
   const index: i32 = ld32(table + T_INDEX), mask: i32 = ld32(table + T_MASK);
   let slot: i32 = hash & mask;
   while (true) {
