@@ -8,6 +8,8 @@ import { CaptureTally } from "../../src/engine/capture-tally.ts";
 import { ChunkFiller } from "../../src/engine/chunk-filler.ts";
 import { type ClusterMemory, layOutMemory } from "../../src/engine/cluster-memory.ts";
 import { clusterAddresses } from "../../src/engine/image/cluster-image.ts";
+import { Intake } from "../../src/engine/intake.ts";
+import { MainKernel } from "../../src/engine/main-kernel.ts";
 import type { Kernel } from "../../src/engine/kernel-instance.ts";
 import { STREAM_BYTES } from "../../src/engine/memory-plan.ts";
 import type { OutputKind, ReplayOptions } from "../../src/engine/replay-options.ts";
@@ -38,7 +40,7 @@ export class PreparedRun {
     if (worker === undefined) throw new Error("the run has no worker");
     const merged = mergeCaptures(await Promise.all(captures.map(({ path }) => openCapture(path)))), tally = new CaptureTally(1);
     const steering = new Steering(new AddressBook(clusterAddresses(tables)), tables.config.tunnelPort);
-    const filler = new ChunkFiller(merged, this.memory, steering, tally, this.#options);
+    const filler = new ChunkFiller(merged, this.memory, steering, tally, this.#options, Intake.of(this.memory, merged, this.#options, new MainKernel(this.memory.arena, "ts")));
     for (let end = "full"; end !== "ended";) {
       filler.begin(0);
       for (end = filler.fill(Infinity); end === "needs-fill"; end = filler.fill(Infinity)) await merged.fill();

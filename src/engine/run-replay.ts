@@ -20,6 +20,8 @@ import { type ClusterMemory, layOutMemory } from "./cluster-memory.ts";
 import { flowRecords } from "./flow-records.ts";
 import { GarbageSchedule, MAX_ROUNDS_PER_GAP } from "./garbage-schedule.ts";
 import { Gathering } from "./gather.ts";
+import { Intake } from "./intake.ts";
+import { MainKernel } from "./main-kernel.ts";
 import { MapQuotas } from "./map-quotas.ts";
 import { clusterAddresses } from "./image/cluster-image.ts";
 import { SLOT_COUNT } from "./memory-plan.ts";
@@ -111,10 +113,11 @@ class ReplayRun {
     this.#bytesTotal = bytesTotal;
     this.#tally = new CaptureTally(options.captures.length);
     const steering = new Steering(new AddressBook(clusterAddresses(options.tables)), options.tables.config.tunnelPort);
-    this.#filler = new ChunkFiller(merged, memory, steering, this.#tally, options);
+    const kernel = new MainKernel(memory.arena, options.kernel);
+    this.#filler = new ChunkFiller(merged, memory, steering, this.#tally, options, Intake.of(memory, merged, options, kernel));
     this.#garbage = new GarbageSchedule(options.tables.nodes.length, CLOCK_START);
     this.#quotas = new MapQuotas(memory, options.tables.nodes.length, options.tables.config);
-    this.#output = new ChunkOutput(memory, options, "egwsim");
+    this.#output = new ChunkOutput(memory, options, "egwsim", kernel);
     this.#pool = new WorkerPool(memory, options.kernel);
   }
 

@@ -58,6 +58,7 @@ export const A_IFINDEX: i32 = 12;
 export const A_MAC: i32 = 16;
 export const A_SIZE: i32 = 24;
 export const A_POD: i32 = 1;
+export const A_FURTHER: i32 = 3;
 
 // ── Descriptor of one packet ─────────────────────────────────────────────────────────────────────────────────────────
 export const B_FRAME: i32 = 0;
