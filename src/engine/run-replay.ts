@@ -7,7 +7,7 @@ import { InputError } from "../cluster/input-error.ts";
 import type { CaptureReader } from "../io/capture-record.ts";
 import { type MergedCaptures, mergeCaptures } from "../io/merge.ts";
 import {
-  NC_DEFECT_ECHO, NC_DEFECT_POD_ERROR, NC_NAT_RETRIES, NC_OPENERS_ASSUMED, NC_OVERSIZED, NC_PACKETS_WITHOUT_FLOW, NC_PARTIAL_CSUM, NC_REPLY_DEFECT, NC_REPLY_DIFFERENT,
+  NC_DEFECT_ECHO, NC_DEFECT_POD_ERROR, NC_NAT_RETRIES, NC_ON_WAY, NC_OPENERS_ASSUMED, NC_OVERSIZED, NC_PACKETS_WITHOUT_FLOW, NC_PARTIAL_CSUM, NC_REPLY_DEFECT, NC_REPLY_DIFFERENT,
   NC_REPLY_FIRST_DIFFERENT, NC_REPLY_IDENTICAL, NC_REPLY_RESTORED, NC_SNAPPED,
 } from "../kernel/pipeline/layout-batch.ts";
 import { OUT_DELIVERED, OUT_DROPPED, OUT_FORWARDED, OUT_PASSED } from "../kernel/layout-flow.ts";
@@ -256,7 +256,7 @@ class ReplayRun {
       flowsNotListed: Math.max(0, totals.flows - this.#options.maxFlows), packetsWithoutFlow: note(NC_PACKETS_WITHOUT_FLOW),
       defects: { echoErrorChecksum: note(NC_DEFECT_ECHO), podErrorChecksum: note(NC_DEFECT_POD_ERROR) },
       conntrackEntries: totals.conntrack, natEntries: totals.nat, evictions: { conntrack: totals.evictedConntrack, nat: totals.evictedNat },
-      garbageCollected: this.#collected, natRetriesOverHalf: note(NC_NAT_RETRIES),
+      packetsOnWays: note(NC_ON_WAY), garbageCollected: this.#collected, natRetriesOverHalf: note(NC_NAT_RETRIES),
       interrupted: this.#interrupted || this.#merged.faults.length > 0,
       timing: {
         wall, read: this.#readTime / 1000, kernel: timing.kernel, write: this.#writeTime / 1000, packetsPerSecond: wall > 0 ? tally.packets / wall : 0,

@@ -125,7 +125,9 @@ export const NC_REPLY_FIRST_DIFFERENT: i32 = 9;
 export const NC_NAT_RETRIES: i32 = 10;
 export const NC_DEFECT_ECHO: i32 = 11;
 export const NC_DEFECT_POD_ERROR: i32 = 12;
-export const NC_COUNT: i32 = 13;
+/** Packets whose flow's way was known (way.ts). */
+export const NC_ON_WAY: i32 = 13;
+export const NC_COUNT: i32 = 14;
 
 /** Maps that are counted apart, by node: conntrack of TCP, of anything else, NAT. */
 export const QUOTA_MAPS: i32 = 3;
