@@ -8,9 +8,11 @@ import { CaptureTally } from "../../src/engine/capture-tally.ts";
 import { ChunkFiller } from "../../src/engine/chunk-filler.ts";
 import { type ClusterMemory, layOutMemory } from "../../src/engine/cluster-memory.ts";
 import { clusterAddresses } from "../../src/engine/image/cluster-image.ts";
+import { Intake } from "../../src/engine/intake.ts";
+import { MainKernel } from "../../src/engine/main-kernel.ts";
 import type { Kernel } from "../../src/engine/kernel-instance.ts";
 import { STREAM_BYTES } from "../../src/engine/memory-plan.ts";
-import type { OutputKind, ReplayOptions } from "../../src/engine/replay-options.ts";
+import type { KernelBuild, OutputKind, ReplayOptions } from "../../src/engine/replay-options.ts";
 import { Steering } from "../../src/engine/steer.ts";
 import { mergeCaptures } from "../../src/io/merge.ts";
 import { openCapture } from "../../src/io/open-capture.ts";
@@ -24,9 +26,9 @@ export class PreparedRun {
   readonly memory: ClusterMemory;
   readonly #options: ReplayOptions;
 
-  constructor(capture: string, tables: DatapathTables, write: ReadonlySet<OutputKind>) {
+  constructor(capture: string, tables: DatapathTables, write: ReadonlySet<OutputKind>, kernel: KernelBuild) {
     this.#options = {
-      captures: [{ path: capture, point: "pod" }], tables, outDir: "", write, workers: 1, exactWorkers: true, kernel: "wasm", captureInterface: null,
+      captures: [{ path: capture, point: "pod" }], tables, outDir: "", write, workers: 1, exactWorkers: true, kernel, captureInterface: null,
       assumeOpener: "pod", semantics: "cilium-1.19", seed: 1, tracePackets: 0, maxFlows: 1_000_000,
     };
     this.memory = layOutMemory(this.#options, 1);
@@ -38,7 +40,7 @@ export class PreparedRun {
     if (worker === undefined) throw new Error("the run has no worker");
     const merged = mergeCaptures(await Promise.all(captures.map(({ path }) => openCapture(path)))), tally = new CaptureTally(1);
     const steering = new Steering(new AddressBook(clusterAddresses(tables)), tables.config.tunnelPort);
-    const filler = new ChunkFiller(merged, this.memory, steering, tally, this.#options);
+    const filler = new ChunkFiller(merged, this.memory, steering, tally, this.#options, Intake.of(this.memory, merged, this.#options, new MainKernel(this.memory.arena, this.#options.kernel)));
     for (let end = "full"; end !== "ended";) {
       filler.begin(0);
       for (end = filler.fill(Infinity); end === "needs-fill"; end = filler.fill(Infinity)) await merged.fill();

@@ -28,6 +28,17 @@ export class CaptureTally {
     counts.last = time;
   }
 
+  /** The same for records that follow one another, of `bytes` bytes together, the last at this time; it is not the first. */
+  receiveRun(capture: number, packets: number, bytes: number, lastSecond: number, lastNanosecond: number): void {
+    this.packets += packets;
+    this.bytes += bytes;
+    const counts = this.#captures[capture];
+    if (counts === undefined) return;
+    counts.packets += packets;
+    counts.bytes += bytes;
+    counts.last = lastSecond + lastNanosecond / 1e9;
+  }
+
   ignore(reason: IgnoredReason, bytes: number): void {
     this.ignoredPackets++;
     this.ignoredBytes += bytes;

@@ -10,6 +10,7 @@ import type { IgnoredReason } from "../observe/run-result.ts";
 import type { CaptureTally } from "./capture-tally.ts";
 import type { ClusterMemory } from "./cluster-memory.ts";
 import { FrameCopier } from "./frame-copier.ts";
+import type { Intake } from "./intake.ts";
 import { CHUNK_BYTES, CHUNK_PACKETS } from "./memory-plan.ts";
 import { RepeatWatch } from "./repeat-watch.ts";
 import type { CaptureInput, ReplayOptions } from "./replay-options.ts";
@@ -39,6 +40,7 @@ export class ChunkFiller {
   readonly #tally: CaptureTally;
   readonly #copier: FrameCopier;
   readonly #link = new LinkLayer();
+  readonly #intake: Intake | null;
   readonly #interface: string | null;
   readonly #perWorker: Int32Array;
   #slot = 0;
@@ -46,9 +48,10 @@ export class ChunkFiller {
   /** A record was read whose turn comes after a collection. */
   #held = false;
 
-  constructor(merged: MergedCaptures, memory: ClusterMemory, steering: Steering, tally: CaptureTally, options: ReplayOptions) {
+  constructor(merged: MergedCaptures, memory: ClusterMemory, steering: Steering, tally: CaptureTally, options: ReplayOptions, intake: Intake | null = null) {
     this.#merged = merged;
     this.#captures = options.captures;
+    this.#intake = intake;
     this.#memory = memory;
     this.#steering = steering;
     this.#tally = tally;
@@ -63,6 +66,7 @@ export class ChunkFiller {
     this.packets = 0;
     this.bytes = 0;
     this.#perWorker.fill(0);
+    this.#intake?.begin(slot);
     this.#copier.begin(this.#memory.frameAreas[slot] ?? 0);
   }
 
@@ -72,6 +76,7 @@ export class ChunkFiller {
     for (;;) {
       if (this.packets === CHUNK_PACKETS || this.bytes >= CHUNK_BYTES) return "full";
       if (!this.#held) {
+        if (this.#takeRun(collectionDue)) continue;
         const status = this.#merged.next();
         if (status !== NEXT_RECORD) {
           this.#copier.flush();
@@ -92,6 +97,20 @@ export class ChunkFiller {
   close(): void {
     this.#copier.flush();
     for (const [worker, addresses] of this.#memory.workers.entries()) this.#memory.arena.put32(addresses.counts[this.#slot] ?? 0, this.#perWorker[worker] ?? 0);
+  }
+
+  /** Takes a run of common records at once; false where the next record is to be taken by itself. */
+  #takeRun(collectionDue: number): boolean {
+    if (this.#intake === null || this.#firstSecond === null) return false;
+    const taken = this.#intake.take(
+      this.#slot, CHUNK_PACKETS - this.packets, CHUNK_BYTES - this.bytes, this.#perWorker, this.owners, this.#tally.packets, this.#firstSecond, this.now, collectionDue,
+    );
+    if (taken === null) return false;
+    this.#tally.receiveRun(this.#merged.captureIndex, taken.packets, taken.bytes, taken.lastSecond, taken.lastNanosecond);
+    this.now = taken.now;
+    this.packets += taken.packets;
+    this.bytes += taken.bytes;
+    return true;
   }
 
   /** The clock follows the capture and never goes back. */

@@ -1,9 +1,10 @@
 // Puts what the workers wrote back into capture order, stream by stream, and hands it to the writers.
 import { join } from "node:path";
-import { B_SIZE, B_WROTE, STREAM_COUNT, STREAM_TRACE, TR_HOOK, TR_LEN, TR_NSEC, TR_SEC, TR_SIZE, TR_WIRE_LEN } from "../kernel/pipeline/layout-batch.ts";
+import { B_SIZE, B_WROTE, STREAM_TRACE, TR_HOOK, TR_LEN, TR_NSEC, TR_SEC, TR_SIZE, TR_WIRE_LEN } from "../kernel/pipeline/layout-batch.ts";
 import { PcapWriter } from "../io/pcap-writer.ts";
 import { PcapngWriter } from "../io/pcapng-writer.ts";
 import type { ClusterMemory } from "./cluster-memory.ts";
+import type { MainKernel } from "./main-kernel.ts";
 import type { ReplayOptions } from "./replay-options.ts";
 import { HOOK_NAMES, traceComment } from "./trace-comment.ts";
 import { WorkerPool } from "./worker-pool.ts";
@@ -16,14 +17,13 @@ export class ChunkOutput {
   readonly #options: ReplayOptions;
   readonly #pcaps: (PcapWriter | null)[] = [];
   readonly #trace: PcapngWriter | null = null;
-  readonly #cursors: Float64Array;
-  readonly #taken: Int32Array;
+  readonly #kernel: MainKernel;
+  #end = 0;
 
-  constructor(memory: ClusterMemory, options: ReplayOptions, application: string) {
+  constructor(memory: ClusterMemory, options: ReplayOptions, application: string, kernel: MainKernel) {
     this.#memory = memory;
     this.#options = options;
-    this.#cursors = new Float64Array(memory.workers.length);
-    this.#taken = new Int32Array(memory.workers.length);
+    this.#kernel = kernel;
     for (const kind of STREAM_FILES) {
       if (options.outDir === null || !options.write.has(kind)) {
         if (kind !== "trace") this.#pcaps.push(null);
@@ -38,34 +38,32 @@ export class ChunkOutput {
 
   /** Writes a finished chunk; `owners` are the workers of its packets in capture order. */
   write(chunk: number, owners: Uint8Array, packets: number): void {
-    const slot = WorkerPool.slotOf(chunk);
-    for (const [stream, writer] of this.#pcaps.entries())
-      if (writer !== null) this.#merge(slot, stream, owners, packets, (from, to) => writer.write(this.#memory.arena.bytes.subarray(from, to)));
-    if (this.#trace !== null) this.#merge(slot, STREAM_TRACE, owners, packets, (from, to) => this.#writeTrace(from, to));
+    const slot = WorkerPool.slotOf(chunk), { bytes } = this.#memory.arena;
+    for (const [stream, writer] of this.#pcaps.entries()) {
+      if (writer === null) continue;
+      const from = this.#inOrder(slot, stream, owners, packets);
+      if (this.#end > from) writer.write(bytes.subarray(from, this.#end));
+    }
+    if (this.#trace !== null) this.#writeTrace(this.#inOrder(slot, STREAM_TRACE, owners, packets), this.#end);
   }
 
-  /** Calls `put` with runs of bytes: neighbours of one worker lie side by side in its block already. */
-  #merge(slot: number, stream: number, owners: Uint8Array, packets: number, put: (from: number, to: number) => void): void {
-    const { arena, workers } = this.#memory;
-    for (const [worker, addresses] of workers.entries()) {
-      this.#cursors[worker] = addresses.streams[slot]?.[stream] ?? 0;
-      this.#taken[worker] = (addresses.descriptors[slot] ?? 0) + B_WROTE + 4 * (stream % STREAM_COUNT);
+  /** Where a chunk's share of a stream lies in one piece, in the order of its packets, up to #end: what one worker wrote stays
+   * where it is. */
+  #inOrder(slot: number, stream: number, owners: Uint8Array, packets: number): number {
+    const { arena, workers, joining } = this.#memory, [only] = workers;
+    if (workers.length === 1 && only !== undefined) {
+      const from = only.streams[slot]?.[stream] ?? 0;
+      this.#end = from;
+      for (let packet = 0, at = (only.descriptors[slot] ?? 0) + B_WROTE + 4 * stream; packet < packets; packet++, at += B_SIZE) this.#end += arena.words[at >> 2] as number;
+      return from;
     }
-    let runWorker = -1, runStart = 0, runEnd = 0;
-    for (let packet = 0; packet < packets; packet++) {
-      const worker = owners[packet] as number;
-      const descriptor = this.#taken[worker] as number, wrote = arena.words[descriptor >> 2] as number;
-      this.#taken[worker] = descriptor + B_SIZE;
-      if (worker !== runWorker) {
-        if (runEnd > runStart) put(runStart, runEnd);
-        runWorker = worker;
-        runStart = this.#cursors[worker] as number;
-        runEnd = runStart;
-      }
-      runEnd += wrote;
-      this.#cursors[worker] = runEnd;
+    arena.bytes.set(owners.subarray(0, packets), joining.owners);
+    for (const [worker, { descriptors, streams }] of workers.entries()) {
+      arena.put32(joining.places + 8 * worker, descriptors[slot] ?? 0);
+      arena.put32(joining.places + 8 * worker + 4, streams[slot]?.[stream] ?? 0);
     }
-    if (runEnd > runStart) put(runStart, runEnd);
+    this.#end = this.#kernel.get().joinStream(joining.owners, packets, joining.places, stream, joining.out);
+    return joining.out;
   }
 
   #writeTrace(from: number, to: number): void {

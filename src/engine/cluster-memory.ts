@@ -5,11 +5,12 @@ import {
   STREAM_TRACE,
 } from "../kernel/pipeline/layout-batch.ts";
 import { R_STRIDE, ROUTE_CAPACITY, SK_SIZE } from "../kernel/layout-way.ts";
+import { IN_SIZE } from "../kernel/pipeline/layout-intake.ts";
 import { InputError } from "../cluster/input-error.ts";
 import { Arena, sharedMemory } from "./image/arena.ts";
 import { type ClusterImage, clusterImageBytes, masqueradeKeys, writeCluster } from "./image/cluster-image.ts";
 import { type ShardCapacity, writeShard } from "./image/shard-image.ts";
-import { DESCRIPTOR_AREA_BYTES, FRAME_AREA_BYTES, memoryBytes, SHARD_COUNT, shardCapacity, SLOT_COUNT, STREAM_BYTES, WORKER_SCRATCH } from "./memory-plan.ts";
+import { CHUNK_PACKETS, DESCRIPTOR_AREA_BYTES, FRAME_AREA_BYTES, INTAKE_AREA_BYTES, JOINED_BYTES, memoryBytes, SHARD_COUNT, shardCapacity, SLOT_COUNT, STREAM_BYTES, WORKER_SCRATCH } from "./memory-plan.ts";
 import type { ReplayOptions } from "./replay-options.ts";
 import type { WorkerAddresses } from "./worker-protocol.ts";
 
@@ -29,6 +30,10 @@ export interface ClusterMemory {
   readonly frameAreas: readonly number[];
   /** Words by shard, node and map: counts, then what a shard must give up. */
   readonly quotas: number;
+  /** For taking records in: IN_… words, owners of a chunk's packets, by slot the copied part of the capture. */
+  readonly intake: { readonly words: number; readonly owners: number; readonly areas: readonly number[] };
+  /** Room in which what several workers wrote is put in order: owners of a chunk's packets, a pair of words per worker, bytes. */
+  readonly joining: { readonly owners: number; readonly places: number; readonly out: number };
 }
 
 /** Throws InputError where the cluster is too large. */
@@ -50,7 +55,11 @@ export function layOutMemory(options: ReplayOptions, workers: number): ClusterMe
     const owned = shards.map((_shard, number) => number).filter((number) => number % workers === k);
     return layOutWorker(arena, image, options, shardArray, owned.map((number) => shards[number] ?? 0), owned.map((number) => quotas + number * cells));
   });
-  return { arena, image, capacity, shards, workers: layout, frameAreas, quotas };
+  const intake = {
+    words: arena.take(IN_SIZE, 64), owners: arena.take(CHUNK_PACKETS, 64), areas: Array.from({ length: SLOT_COUNT }, () => arena.take(INTAKE_AREA_BYTES, 64)),
+  };
+  const joining = { owners: arena.take(CHUNK_PACKETS, 64), places: arena.take(workers * 8, 64), out: arena.take(JOINED_BYTES, 64) };
+  return { arena, image, capacity, shards, workers: layout, frameAreas, quotas, intake, joining };
 }
 
 function tooLarge(bytes: number, entries: number): InputError {

@@ -1,6 +1,7 @@
 // Where everything lies in the one memory that all workers and the main thread share: read-only tables, a context per
 // worker, the slots through which packets pass, and the shards' tables.
 import { P_ROOM } from "../kernel/layout.ts";
+import { IN_SIZE } from "../kernel/pipeline/layout-intake.ts";
 import { R_STRIDE, ROUTE_CAPACITY, SK_SIZE } from "../kernel/layout-way.ts";
 import {
   B_SIZE, NC_COUNT, STREAM_COUNT, TALLY_CAPACITY, TL_STRIDE, U_SIZE, X_SIZE, TR_SIZE,
@@ -32,6 +33,12 @@ export const STREAM_BYTES: readonly number[] = [
   6 * (FRAMES_IN_CHUNK + CHUNK_PACKETS * TR_SIZE),
 ];
 
+/** Part of the capture that one chunk's records are taken from as they lie. */
+export const INTAKE_AREA_BYTES = CHUNK_BYTES + 96 * 1024;
+
+/** What all workers wrote to a stream of one chunk. */
+export const JOINED_BYTES = Math.max(...STREAM_BYTES);
+
 /** Per-shard capacities: 32,768 ports of one destination need as many mappings of two halves, and as many conntrack
  * entries on each of two nodes. Flow records are what --max-flows asks for, spread over the shards with room for skew. */
 export function shardCapacity(maxFlows: number): ShardCapacity {
@@ -54,5 +61,5 @@ export function memoryBytes(staticBytes: number, workers: number, nodes: number,
   const streams = STREAM_BYTES.reduce((sum, bytes) => sum + bytes + 64, 0);
   const perWorker = SLOT_COUNT * (DESCRIPTOR_AREA_BYTES + streams) + SAVED_BYTES + MADE_BYTES + X_SIZE + P_ROOM + 6 * 16 + (uses + 3) * U_SIZE +
     TALLY_CAPACITY * (TL_STRIDE + 16) + ROUTE_CAPACITY * (R_STRIDE + 16) + SK_SIZE + NC_COUNT * 8 + STREAM_COUNT * 4 + SHARD_COUNT * 4 + nodes * 4 + nodes * 32 + 8192;
-  return staticBytes + workers * perWorker + SLOT_COUNT * FRAME_AREA + SHARD_COUNT * (shardBytes(capacity) + 1024 + nodes * 12) + nodes * 4 + 65_536;
+  return staticBytes + workers * perWorker + SLOT_COUNT * FRAME_AREA + JOINED_BYTES + 2 * CHUNK_PACKETS + SLOT_COUNT * (INTAKE_AREA_BYTES + 64) + IN_SIZE + 256 + SHARD_COUNT * (shardBytes(capacity) + 1024 + nodes * 12) + nodes * 4 + 65_536;
 }

@@ -7,7 +7,7 @@ import { InputError } from "../cluster/input-error.ts";
 import type { CaptureReader } from "../io/capture-record.ts";
 import { type MergedCaptures, mergeCaptures } from "../io/merge.ts";
 import {
-  NC_DEFECT_ECHO, NC_DEFECT_POD_ERROR, NC_NAT_RETRIES, NC_OPENERS_ASSUMED, NC_OVERSIZED, NC_PACKETS_WITHOUT_FLOW, NC_PARTIAL_CSUM, NC_REPLY_DEFECT, NC_REPLY_DIFFERENT,
+  NC_DEFECT_ECHO, NC_DEFECT_POD_ERROR, NC_NAT_RETRIES, NC_ON_WAY, NC_OPENERS_ASSUMED, NC_OVERSIZED, NC_PACKETS_WITHOUT_FLOW, NC_PARTIAL_CSUM, NC_REPLY_DEFECT, NC_REPLY_DIFFERENT,
   NC_REPLY_FIRST_DIFFERENT, NC_REPLY_IDENTICAL, NC_REPLY_RESTORED, NC_SNAPPED,
 } from "../kernel/pipeline/layout-batch.ts";
 import { OUT_DELIVERED, OUT_DROPPED, OUT_FORWARDED, OUT_PASSED } from "../kernel/layout-flow.ts";
@@ -22,6 +22,8 @@ import { flowMaps } from "./flow-maps.ts";
 import { flowRecords } from "./flow-records.ts";
 import { GarbageSchedule, MAX_ROUNDS_PER_GAP } from "./garbage-schedule.ts";
 import { Gathering } from "./gather.ts";
+import { Intake } from "./intake.ts";
+import { MainKernel } from "./main-kernel.ts";
 import { MapQuotas } from "./map-quotas.ts";
 import { clusterAddresses } from "./image/cluster-image.ts";
 import { SLOT_COUNT } from "./memory-plan.ts";
@@ -114,10 +116,11 @@ class ReplayRun {
     this.#bytesTotal = bytesTotal;
     this.#tally = new CaptureTally(options.captures.length);
     const steering = new Steering(new AddressBook(clusterAddresses(options.tables)), options.tables.config.tunnelPort);
-    this.#filler = new ChunkFiller(merged, memory, steering, this.#tally, options);
+    const kernel = new MainKernel(memory.arena, options.kernel);
+    this.#filler = new ChunkFiller(merged, memory, steering, this.#tally, options, Intake.of(memory, merged, options, kernel));
     this.#garbage = new GarbageSchedule(options.tables.nodes.length, CLOCK_START);
     this.#quotas = new MapQuotas(memory, options.tables.nodes.length, options.tables.config);
-    this.#output = new ChunkOutput(memory, options, "egwsim");
+    this.#output = new ChunkOutput(memory, options, "egwsim", kernel);
     this.#pool = new WorkerPool(memory, options.kernel);
   }
 
@@ -261,7 +264,7 @@ class ReplayRun {
       flowsNotListed: Math.max(0, totals.flows - this.#options.maxFlows), packetsWithoutFlow: note(NC_PACKETS_WITHOUT_FLOW),
       defects: { echoErrorChecksum: note(NC_DEFECT_ECHO), podErrorChecksum: note(NC_DEFECT_POD_ERROR) },
       conntrackEntries: totals.conntrack, natEntries: totals.nat, evictions: { conntrack: totals.evictedConntrack, nat: totals.evictedNat },
-      garbageCollected: this.#collected, natRetriesOverHalf: note(NC_NAT_RETRIES),
+      packetsOnWays: note(NC_ON_WAY), garbageCollected: this.#collected, natRetriesOverHalf: note(NC_NAT_RETRIES),
       interrupted: this.#interrupted || this.#merged.faults.length > 0,
       timing: {
         wall, read: this.#readTime / 1000, kernel: timing.kernel, write: this.#writeTime / 1000, packetsPerSecond: wall > 0 ? tally.packets / wall : 0,

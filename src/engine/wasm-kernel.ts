@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { Kernel } from "./kernel-instance.ts";
 
-const wasmFile = new URL("../kernel/kernel.wasm", import.meta.url);
+const wasmFile = new URL(import.meta.url.endsWith(".ts") ? "../../dist/kernel/kernel.wasm" : "../kernel/kernel.wasm", import.meta.url);
 
 /** The WebAssembly build on `memory`; by itself, so that a worker that runs it need not load the other build's modules.
  * `url` is for callers that do not run from the built output. */

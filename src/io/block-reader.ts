@@ -94,6 +94,11 @@ export abstract class BlockReader implements CaptureReader {
     );
   }
 
+  /** Offset in the (uncompressed) file of what is parsed next. */
+  get fileOffset(): number {
+    return this.base + this.position;
+  }
+
   /** Where in the file the unit being parsed begins, in words. */
   protected get place(): string {
     const offset = this.base + this.position - this.consumed;

@@ -2,6 +2,8 @@ import { closeSync, openSync, writeSync } from "node:fs";
 import { systemFault } from "./system-fault.ts";
 
 const GATHERED_BYTES = 262144;
+/** From this length on bytes are written from where they lie: a copy of 90 kB costs as much as a third of its write. */
+const DIRECT_BYTES = 32_768;
 
 /** A file written from its beginning to its end, in blocks of 256 KiB. Throws SystemFault (an InputError) where the system
  * refuses; after that close() only closes. */
@@ -27,6 +29,7 @@ export class OutputFile {
 
   /** Appends bytes, of a SharedArrayBuffer too; they may change once it returns. */
   write(bytes: Uint8Array): void {
+    if (bytes.length >= DIRECT_BYTES) return this.#writeThrough(bytes);
     let taken = 0;
     while (taken < bytes.length) {
       if (this.used === this.gathered.length) this.flush();
@@ -57,15 +60,25 @@ export class OutputFile {
   }
 
   flush(): void {
+    const { used } = this;
+    this.used = 0;
+    this.#writeAll(this.gathered, used, this.length - used);
+  }
+
+  #writeThrough(bytes: Uint8Array): void {
+    this.flush();
+    this.#writeAll(bytes, bytes.length, this.length);
+    this.length += bytes.length;
+  }
+
+  /** `before`: bytes of the file that were written already, for messages. */
+  #writeAll(bytes: Uint8Array, length: number, before: number): void {
     let written = 0;
     try {
-      while (written < this.used) written += writeSync(this.descriptor, this.gathered, written, this.used - written);
+      while (written < length) written += writeSync(this.descriptor, bytes, written, length - written);
     } catch (error) {
       this.failed = true;
-      const done = this.length - this.used + written;
-      throw systemFault(this.path, `writing it (after ${done} bytes)`, error);
-    } finally {
-      this.used = 0;
+      throw systemFault(this.path, `writing it (after ${before + written} bytes)`, error);
     }
   }
 

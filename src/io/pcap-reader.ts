@@ -1,7 +1,7 @@
 import { InputError } from "../cluster/input-error.ts";
 import { BlockReader, type CaptureInput, MAX_FRAME_LENGTH } from "./block-reader.ts";
 import { NEXT_RECORD } from "./capture-record.ts";
-import { PCAP_FILE_HEADER_LENGTH, type PcapMagic } from "./pcap-format.ts";
+import { PCAP_FILE_HEADER_LENGTH, PCAP_RECORD_HEADER_LENGTH, type PcapMagic } from "./pcap-format.ts";
 
 const NANOSECONDS = 1_000_000_000;
 
@@ -18,10 +18,11 @@ export class PcapReader extends BlockReader {
   override readonly format = "pcap";
   /** Snapshot length of the file's header, in bytes. */
   readonly snapLen: number;
+  /** Parts of a second that time stamps count, and nanoseconds of one. */
+  readonly fractionsPerSecond: number;
+  readonly nsecPerFraction: number;
   private readonly littleEndian: boolean;
   private readonly headerLength: number;
-  private readonly fractionsPerSecond: number;
-  private readonly nsecPerFraction: number;
   private readonly lengthOrder: number;
 
   /** Throws InputError unless the input begins with a whole and supported file header. */
@@ -80,6 +81,22 @@ export class PcapReader extends BlockReader {
     this.position = after;
     this.records++;
     return NEXT_RECORD;
+  }
+
+  /** Little-endian records of 16 bytes and the frame, included length first. */
+  get isCommon(): boolean {
+    return this.littleEndian && this.headerLength === PCAP_RECORD_HEADER_LENGTH && this.lengthOrder === INCLUDED_FIRST;
+  }
+
+  /** For a caller who parses records by itself: the bytes held from the next record on, the file's offset of the first, and
+   * going on behind `bytes` of them, which were `records` whole ones. */
+  unread(): Uint8Array {
+    return this.block.subarray(this.position, this.end);
+  }
+
+  skip(bytes: number, records: number): void {
+    this.position += bytes;
+    this.records += records;
   }
 
   override interfaceName(): string {

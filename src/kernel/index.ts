@@ -7,6 +7,8 @@ import { find, insert, remove } from "./table/dynamic.ts";
 import { find6, insert6 } from "./table/dynamic6.ts";
 import { processBatch } from "./pipeline/batch.ts";
 import { collectGarbage } from "./pipeline/collect.ts";
+import { takeRecords } from "./pipeline/intake.ts";
+import { joinStream } from "./pipeline/in-order.ts";
 import { countEntries, evictEntries } from "./pipeline/quota.ts";
 
-export { fromContainer, toNetdev, fromOverlay, fromNetdev, find, insert, remove, find6, insert6, processBatch, collectGarbage, countEntries, evictEntries };
+export { fromContainer, toNetdev, fromOverlay, fromNetdev, find, insert, remove, find6, insert6, processBatch, collectGarbage, countEntries, evictEntries, joinStream, takeRecords };

@@ -160,6 +160,8 @@ export interface RunResult {
   readonly conntrackEntries: number;
   readonly natEntries: number;
   readonly evictions: { readonly conntrack: number; readonly nat: number };
+  /** Packets that took the way of their flow, learnt from an earlier one; the others were walked through every hook. */
+  readonly packetsOnWays: number;
   readonly garbageCollected: number;
   readonly natRetriesOverHalf: number;
   /** True where SIGINT or a fault ended the run before its input did. */

@@ -58,6 +58,7 @@ export const A_IFINDEX: i32 = 12;
 export const A_MAC: i32 = 16;
 export const A_SIZE: i32 = 24;
 export const A_POD: i32 = 1;
+export const A_FURTHER: i32 = 3;
 
 // ── Descriptor of one packet ─────────────────────────────────────────────────────────────────────────────────────────
 export const B_FRAME: i32 = 0;
@@ -124,7 +125,9 @@ export const NC_REPLY_FIRST_DIFFERENT: i32 = 9;
 export const NC_NAT_RETRIES: i32 = 10;
 export const NC_DEFECT_ECHO: i32 = 11;
 export const NC_DEFECT_POD_ERROR: i32 = 12;
-export const NC_COUNT: i32 = 13;
+/** Packets whose flow's way was known (way.ts). */
+export const NC_ON_WAY: i32 = 13;
+export const NC_COUNT: i32 = 14;
 
 /** Maps that are counted apart, by node: conntrack of TCP, of anything else, NAT. */
 export const QUOTA_MAPS: i32 = 3;

@@ -24,7 +24,7 @@ import { ETH_LEN, IP_CSUM, IP_DST, IP_PROTO, IP_SRC, IP_TOS, IP_TTL, PROTO_TCP }
 import { L4_DPORT, L4_SPORT, TCP_FLAGS } from "../wire/l4.ts";
 import {
   A_KIND, A_NODE, A_POD, B_ENTRY, B_FRAME, B_LEN, B_NODE, B_NOW, B_NSEC, B_SEC, B_SEQ_HI, B_SEQ_LO, B_SHARD, B_WIRE_LEN, ENTRY_REPLY,
-  NC_REPLY_IDENTICAL, NC_REPLY_RESTORED, STREAM_EXTERNAL, STREAM_OVERLAY, STREAM_POD, U_FWD_BYTES, U_FWD_PACKETS, U_REPLY_BYTES, U_REPLY_PACKETS,
+  NC_ON_WAY, NC_REPLY_IDENTICAL, NC_REPLY_RESTORED, STREAM_EXTERNAL, STREAM_OVERLAY, STREAM_POD, U_FWD_BYTES, U_FWD_PACKETS, U_REPLY_BYTES, U_REPLY_PACKETS,
   X_ADDRESSES, X_CURSORS, X_NODES, X_NOTES, X_PACKET, X_SHARDS, X_TOTALS, X_WRITE,
 } from "./layout-batch.ts";
 import { isTraced, RECORD_HEADER, takes, wide } from "./emit.ts";
@@ -186,8 +186,9 @@ function count(cx: i32, d: i32, flow: i32, way: i32, length: i32, flags: i32, re
     add(use + (reply ? U_REPLY_PACKETS : U_FWD_PACKETS), 1.0);
     add(use + (reply ? U_REPLY_BYTES : U_FWD_BYTES), bytes);
   }
+  const notes: i32 = ld32(cx + X_NOTES);
+  add(notes + (NC_ON_WAY << 3), 1.0);
   if ((flags & WF_RESTORED) !== 0) {
-    const notes: i32 = ld32(cx + X_NOTES);
     add(notes + (NC_REPLY_RESTORED << 3), 1.0);
     add(notes + (NC_REPLY_IDENTICAL << 3), 1.0);
   }
