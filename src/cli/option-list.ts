@@ -61,6 +61,7 @@ export const REPLAY_OPTIONS: readonly OptionSpec[] = [
   { name: "no-color", flags: "--no-color", kind: "flag", group: "Output:", help: "no colour; so does the environment variable NO_COLOR" },
   { name: "workers", flags: "--workers <n>", kind: "text", group: "Engine:", env: "EGWSIM_WORKERS", help: "1 to 16; results do not depend on it (default: one less than the CPUs, at most 4: the main thread reads and writes)" },
   { name: "kernel", flags: "--kernel <build>", kind: "text", group: "Engine:", env: "EGWSIM_KERNEL", choices: ["ts", "wasm"], help: "the datapath's build: ts, wasm (default: wasm where it was built)" },
+  { name: "profile", flags: "--profile", kind: "flag", group: "Engine:", help: "write a CPU profile of every thread into the --out folder (main.cpuprofile, worker-1.cpuprofile, …)" },
   { name: "seed", flags: "--seed <n>", kind: "text", group: "Engine:", help: `seed of the SNAT port draws, 0 to 4294967295 (default: ${DEFAULT_SEED})` },
   { name: "config", flags: "--config <file>", kind: "text", group: "Defaults:", commandLineOnly: true, help: `defaults file (default: ${CONFIG_FILE} in the working folder, where there is one)` },
 ];

@@ -1,10 +1,14 @@
 import { constants } from "node:fs";
 import { access, mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import { profileName } from "../engine/worker-protocol.ts";
+import { MAX_WORKERS } from "./replay-settings.ts";
 import type { InputProblem } from "../cluster/input-error.ts";
 
 /** Every name that a run may write; --force touches no other. */
-export const OUTPUT_FILES = ["pod.pcap", "overlay.pcap", "external.pcap", "trace.pcapng", "flows.jsonl", "state.jsonl", "report.json"] as const;
+export const OUTPUT_FILES: readonly string[] = [
+  "pod.pcap", "overlay.pcap", "external.pcap", "trace.pcapng", "flows.jsonl", "state.jsonl", "report.json", ...[-1, ...Array(MAX_WORKERS).keys()].map(profileName),
+];
 
 const codeOf = (error: unknown): string => (error instanceof Error && "code" in error ? String(error.code) : "");
 

@@ -54,7 +54,7 @@ export async function runReplayCommand(
   const end = await replayWithProgress({
     captures, tables: cluster.tables, outDir: folder, write: settings.write, workers: settings.workers, exactWorkers: settings.exactWorkers, kernel,
     captureInterface: settings.captureInterface, assumeOpener: settings.assumeOpener, semantics: settings.semantics,
-    seed: settings.seed, tracePackets: settings.tracePackets, maxFlows: settings.maxFlows,
+    seed: settings.seed, tracePackets: settings.tracePackets, maxFlows: settings.maxFlows, profileDir: settings.profile ? folder : null,
   }, settings, machinery, terminal, interrupt);
 
   const counter = new FlowCounter();

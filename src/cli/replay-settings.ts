@@ -33,6 +33,7 @@ export interface ReplaySettings {
   /** null: WebAssembly where it was built. */
   readonly kernel: KernelBuild | null;
   readonly seed: number;
+  readonly profile: boolean;
 }
 
 const CLUSTER_CURE = "for example --cluster ./cluster; a folder of YAML or JSON, or single files";
@@ -91,6 +92,9 @@ export function readReplaySettings(captures: readonly string[], raw: RawSettings
     problems.push(settingProblem(writeSetting, "there is no folder to write into", "add --out DIR"));
   }
 
+  const profile = raw.get("profile");
+  if (outDir === null && profile?.value === true) problems.push(settingProblem(profile, "there is no folder to write profiles into", "add --out DIR"));
+
   const traceAll = text("trace-packets") === "all";
   const settings: ReplaySettings = {
     captures, cluster, outDir, write,
@@ -109,6 +113,7 @@ export function readReplaySettings(captures: readonly string[], raw: RawSettings
     exactWorkers: raw.has("workers"),
     kernel: choice("kernel", ["ts", "wasm"]),
     seed: wholeNumber("seed", 0, 0xffffffff, DEFAULT_SEED) ?? DEFAULT_SEED,
+    profile: isOn("profile"),
   };
   if (problems.length > 0) throw new UsageError(problems);
   return settings;

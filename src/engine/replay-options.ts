@@ -45,6 +45,8 @@ export interface ReplayOptions {
   readonly maxFlows: number;
   /** False: every packet is walked through all hooks, also where its flow's way is known. The output is the same. */
   readonly flowWays?: boolean;
+  /** Folder for a CPU profile of each thread; null or absent: none. */
+  readonly profileDir?: string | null;
 }
 
 export interface ReplayHooks {

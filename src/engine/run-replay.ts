@@ -1,6 +1,7 @@
 // The main thread of a replay: read, steer, post; take finished chunks back and write them; collect garbage on the
 // capture's clock; at the end gather what happened.
 import { statSync } from "node:fs";
+import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { openCapture, STANDARD_INPUT } from "../io/open-capture.ts";
 import { InputError } from "../cluster/input-error.ts";
@@ -14,12 +15,14 @@ import { OUT_DELIVERED, OUT_DROPPED, OUT_FORWARDED, OUT_PASSED } from "../kernel
 import type { FlowMaps } from "../observe/map-records.ts";
 import type { RunResult } from "../observe/run-result.ts";
 import { AddressBook } from "./address-book.ts";
+import { BatchTimes } from "./batch-times.ts";
 import { CaptureTally } from "./capture-tally.ts";
 import { ChunkFiller, CLOCK_START } from "./chunk-filler.ts";
 import { ChunkOutput } from "./chunk-output.ts";
 import { type ClusterMemory, layOutMemory } from "./cluster-memory.ts";
 import { flowMaps } from "./flow-maps.ts";
 import { flowRecords } from "./flow-records.ts";
+import { startCpuProfile } from "./cpu-profile.ts";
 import { GarbageSchedule, MAX_ROUNDS_PER_GAP } from "./garbage-schedule.ts";
 import { Gathering } from "./gather.ts";
 import { Intake } from "./intake.ts";
@@ -30,7 +33,7 @@ import { SLOT_COUNT } from "./memory-plan.ts";
 import type { ReplayEnd, ReplayHooks, ReplayOptions } from "./replay-options.ts";
 import { Steering } from "./steer.ts";
 import { WorkerPool } from "./worker-pool.ts";
-import type { WorkerTiming } from "./worker-protocol.ts";
+import { profileName, type WorkerTiming } from "./worker-protocol.ts";
 import { startThreads } from "./worker-threads.ts";
 
 /** A thread costs about 40 ms to start; below this much input one is enough. */
@@ -105,7 +108,10 @@ class ReplayRun {
   #bytesRead = 0;
   #collected = 0;
   #interrupted = false;
+  /** Milliseconds. */
   #readTime = 0;
+  #steerTime = 0;
+  #idleTime = 0;
   #writeTime = 0;
 
   constructor(options: ReplayOptions, hooks: ReplayHooks, memory: ClusterMemory, merged: MergedCaptures, bytesTotal: number | null) {
@@ -121,11 +127,12 @@ class ReplayRun {
     this.#garbage = new GarbageSchedule(options.tables.nodes.length, CLOCK_START);
     this.#quotas = new MapQuotas(memory, options.tables.nodes.length, options.tables.config);
     this.#output = new ChunkOutput(memory, options, "egwsim", kernel);
-    this.#pool = new WorkerPool(memory, options.kernel);
+    this.#pool = new WorkerPool(memory, options.kernel, options.profileDir ?? null);
   }
 
   get files(): readonly string[] {
-    return this.#output.files;
+    const profiles = this.#options.profileDir == null ? [] : [-1, ...this.#memory.workers.keys()].map(profileName);
+    return [...this.#output.files, ...profiles];
   }
 
   /** Seconds on the datapath's clock. */
@@ -134,7 +141,8 @@ class ReplayRun {
   }
 
   async toEnd(): Promise<RunResult> {
-    const started = performance.now();
+    const started = performance.now(), { profileDir = null } = this.#options;
+    const endProfile = profileDir === null ? null : await startCpuProfile(join(profileDir, profileName(-1)));
     let timing: WorkerTiming;
     try {
       await this.#readAll();
@@ -146,6 +154,7 @@ class ReplayRun {
     } finally {
       this.#output.close();
       await this.#merged.close();
+      await endProfile?.();
     }
     return this.#result((performance.now() - started) / 1000, timing);
   }
@@ -154,11 +163,11 @@ class ReplayRun {
     for (;;) {
       // Slots are used in turn: the chunk that had this one must be back.
       while (this.#underWay.length >= SLOT_COUNT) await this.#takeBack();
-      const before = performance.now();
+      const before = performance.now(), readBefore = this.#readTime;
       this.#filler.begin(WorkerPool.slotOf(this.#pool.nextChunk));
       const end = await this.#fillChunk();
       this.#filler.close();
-      this.#readTime += performance.now() - before;
+      this.#steerTime += performance.now() - before - (this.#readTime - readBefore);
       if (this.#filler.packets > 0) this.#underWay.push({ chunk: this.#pool.postBatch(), owners: this.#filler.owners, packets: this.#filler.packets });
       this.#bytesRead += this.#filler.bytes + this.#filler.packets * 16;
       this.#hooks.onProgress(this.#bytesRead, this.#bytesTotal, this.#tally.packets);
@@ -180,6 +189,15 @@ class ReplayRun {
 
   /** Waits for the reader to be filled; on standard input no longer than until the run is told to stop, and then false. */
   async #fillReader(): Promise<boolean> {
+    const before = performance.now();
+    try {
+      return await this.#waitForInput();
+    } finally {
+      this.#readTime += performance.now() - before;
+    }
+  }
+
+  async #waitForInput(): Promise<boolean> {
     const filling = this.#merged.fill().then(() => true);
     if (this.#bytesTotal !== null) return await filling;
     for (;;) {
@@ -192,8 +210,10 @@ class ReplayRun {
   async #takeBack(): Promise<void> {
     const posted = this.#underWay.shift();
     if (posted === undefined) return;
+    const waited = performance.now();
     await this.#pool.finished(posted.chunk);
     const before = performance.now();
+    this.#idleTime += before - waited;
     this.#output.write(posted.chunk, posted.owners, posted.packets);
     this.#writeTime += performance.now() - before;
   }
@@ -264,10 +284,12 @@ class ReplayRun {
       flowsNotListed: Math.max(0, totals.flows - this.#options.maxFlows), packetsWithoutFlow: note(NC_PACKETS_WITHOUT_FLOW),
       defects: { echoErrorChecksum: note(NC_DEFECT_ECHO), podErrorChecksum: note(NC_DEFECT_POD_ERROR) },
       conntrackEntries: totals.conntrack, natEntries: totals.nat, evictions: { conntrack: totals.evictedConntrack, nat: totals.evictedNat },
-      packetsOnWays: note(NC_ON_WAY), garbageCollected: this.#collected, natRetriesOverHalf: note(NC_NAT_RETRIES),
+      garbageCollected: this.#collected, natRetriesOverHalf: note(NC_NAT_RETRIES),
       interrupted: this.#interrupted || this.#merged.faults.length > 0,
       timing: {
-        wall, read: this.#readTime / 1000, kernel: timing.kernel, write: this.#writeTime / 1000, packetsPerSecond: wall > 0 ? tally.packets / wall : 0,
+        wall, read: this.#readTime / 1000, steer: this.#steerTime / 1000, order: this.#output.orderTime / 1000, write: (this.#writeTime - this.#output.orderTime) / 1000,
+        idle: this.#idleTime / 1000, kernel: timing.kernel, workerIdle: timing.idle, batch999: BatchTimes.quantile(timing.batches, 0.999),
+        packetsPerSecond: wall > 0 ? tally.packets / wall : 0, packetsOnWays: note(NC_ON_WAY),
       },
     };
   }

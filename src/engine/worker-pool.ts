@@ -1,9 +1,10 @@
+import { join } from "node:path";
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import type { Piscina } from "piscina";
 import type { ClusterMemory } from "./cluster-memory.ts";
 import { SLOT_COUNT } from "./memory-plan.ts";
 import type { KernelBuild } from "./replay-options.ts";
-import { COMMAND_BATCH, COMMAND_COLLECT, COMMAND_COUNT, COMMAND_END, COMMAND_EVICT, CONTROL_POSTED, CONTROL_SLOT, SLOT_COMMAND, SLOT_NOW, SLOT_WORDS, type WorkerTask, type WorkerTiming } from "./worker-protocol.ts";
+import { COMMAND_BATCH, COMMAND_COLLECT, COMMAND_COUNT, COMMAND_END, COMMAND_EVICT, CONTROL_POSTED, CONTROL_SLOT, profileName, SLOT_COMMAND, SLOT_NOW, SLOT_WORDS, type WorkerTask, type WorkerTiming } from "./worker-protocol.ts";
 import { takeThreads } from "./worker-threads.ts";
 
 /** The piscina pool with one long-running task per worker, and the chunks they share. Chunks are numbered from 1. */
@@ -16,7 +17,7 @@ export class WorkerPool {
   #fault: unknown = null;
   #wake: (() => void) | null = null;
 
-  constructor(memory: ClusterMemory, kernel: KernelBuild) {
+  constructor(memory: ClusterMemory, kernel: KernelBuild, profileDir: string | null) {
     const control = new SharedArrayBuffer((CONTROL_SLOT + SLOT_COUNT * SLOT_WORDS) * 4);
     this.#control = new Int32Array(control);
     this.#pool = takeThreads(memory.workers.length);
@@ -24,7 +25,7 @@ export class WorkerPool {
     this.#tasks = memory.workers.map((addresses, worker) => {
       const { port1, port2 } = new MessageChannel();
       this.#listen(port1, worker);
-      const task: WorkerTask = { memory: memory.arena.memory, control, port: port2, kernel, addresses };
+      const task: WorkerTask = { memory: memory.arena.memory, control, port: port2, kernel, addresses, profile: profileDir === null ? null : join(profileDir, profileName(worker)) };
       const running = this.#pool.run(task, { transferList: [port2] }) as Promise<WorkerTiming>;
       running.catch((error: unknown) => {
         this.#fault = error ?? new Error(`worker ${worker} ended without a word`);
@@ -97,7 +98,10 @@ export class WorkerPool {
     this.#post(COMMAND_END, 0);
     const timings = await Promise.all(this.#tasks);
     await this.#pool.close();
-    return { kernel: timings.reduce((sum, timing) => sum + timing.kernel, 0), idle: timings.reduce((sum, timing) => sum + timing.idle, 0) };
+    return {
+      kernel: timings.reduce((sum, timing) => sum + timing.kernel, 0), idle: timings.reduce((sum, timing) => sum + timing.idle, 0),
+      batches: timings.flatMap((timing) => timing.batches),
+    };
   }
 
   /** Stops at once, for a run that failed. */

@@ -38,10 +38,19 @@ export interface WorkerTask {
   readonly port: MessagePort;
   readonly kernel: KernelBuild;
   readonly addresses: WorkerAddresses;
+  /** Where to write a CPU profile of the worker; null: nowhere. */
+  readonly profile: string | null;
+}
+
+/** Name of a thread's CPU profile: by number of the worker, from 0; -1 is the main thread. */
+export function profileName(worker: number): string {
+  return worker < 0 ? "main.cpuprofile" : `worker-${worker + 1}.cpuprofile`;
 }
 
 /** What a worker's task returns when it ends. Seconds. */
 export interface WorkerTiming {
   readonly kernel: number;
   readonly idle: number;
+  /** Histograms of the batches' times (BatchTimes), one per worker. */
+  readonly batches: readonly Float64Array[];
 }

@@ -1,6 +1,7 @@
 // A worker: one long-running piscina task that takes chunks in order until it is told to end.
 import { performance } from "node:perf_hooks";
 import { X_CURSORS, X_LIMITS } from "../kernel/pipeline/layout-batch.ts";
+import { BatchTimes } from "./batch-times.ts";
 import { SLOT_COUNT, STREAM_BYTES } from "./memory-plan.ts";
 import {
   COMMAND_BATCH, COMMAND_COLLECT, COMMAND_COUNT, COMMAND_END, COMMAND_EVICT, CONTROL_POSTED, CONTROL_SLOT, SLOT_COMMAND, SLOT_NOW, SLOT_WORDS, type WorkerTask, type WorkerTiming,
@@ -11,6 +12,8 @@ export default async function work(task: WorkerTask): Promise<WorkerTiming> {
   const { memory, port, addresses } = task;
   const kernel = task.kernel === "wasm" ? wasmKernelOn(memory) : (await import("./kernel-instance.ts")).kernelOn(memory, "ts");
   const control = new Int32Array(task.control), words = new Int32Array(memory.buffer);
+  const endProfile = task.profile === null ? null : await (await import("./cpu-profile.ts")).startCpuProfile(task.profile);
+  const batches = new BatchTimes();
   let kernelTime = 0, idleTime = 0;
   for (let chunk = 1; ; chunk++) {
     const waited = performance.now();
@@ -34,9 +37,12 @@ export default async function work(task: WorkerTask): Promise<WorkerTiming> {
     } else if (command === COMMAND_EVICT) {
       for (const [k, shard] of addresses.shards.entries()) kernel.evictEntries(shard, addresses.quotas[k] ?? 0);
     }
-    kernelTime += performance.now() - started;
+    const took = performance.now() - started;
+    kernelTime += took;
+    if (command === COMMAND_BATCH) batches.add(took);
     port.postMessage(chunk);
   }
   port.close();
-  return { kernel: kernelTime / 1000, idle: idleTime / 1000 };
+  await endProfile?.();
+  return { kernel: kernelTime / 1000, idle: idleTime / 1000, batches: [batches.counts] };
 }

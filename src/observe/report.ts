@@ -139,8 +139,9 @@ export function buildReport(input: ReportInput): Report {
     files: [...input.files],
     timing: {
       kernel: input.kernel, workers: input.workers, node: input.nodeVersion,
-      wallSeconds: result.timing.wall, readSeconds: result.timing.read, kernelSeconds: result.timing.kernel,
-      writeSeconds: result.timing.write, packetsPerSecond: result.timing.packetsPerSecond,
+      wallSeconds: result.timing.wall, readSeconds: result.timing.read, steerSeconds: result.timing.steer, orderSeconds: result.timing.order,
+      writeSeconds: result.timing.write, idleSeconds: result.timing.idle, kernelSeconds: result.timing.kernel, workerIdleSeconds: result.timing.workerIdle,
+      batchSeconds999: result.timing.batch999, packetsPerSecond: result.timing.packetsPerSecond, packetsOnWays: result.timing.packetsOnWays,
     },
   };
 }

@@ -160,8 +160,6 @@ export interface RunResult {
   readonly conntrackEntries: number;
   readonly natEntries: number;
   readonly evictions: { readonly conntrack: number; readonly nat: number };
-  /** Packets that took the way of their flow, learnt from an earlier one; the others were walked through every hook. */
-  readonly packetsOnWays: number;
   readonly garbageCollected: number;
   readonly natRetriesOverHalf: number;
   /** True where SIGINT or a fault ended the run before its input did. */
@@ -172,8 +170,19 @@ export interface RunResult {
 /** The only part that differs between two runs of the same input. Seconds. */
 export interface RunTiming {
   readonly wall: number;
+  /** The main thread: waiting for the input, finding a worker for each packet, putting results in order, writing them, waiting
+   * for workers. */
   readonly read: number;
-  readonly kernel: number;
+  readonly steer: number;
+  readonly order: number;
   readonly write: number;
+  readonly idle: number;
+  /** The workers, summed: at work in the kernel, and waiting for the main thread. */
+  readonly kernel: number;
+  readonly workerIdle: number;
+  /** Time that 99.9 % of the batches (1,024 packets at most) stayed below. */
+  readonly batch999: number;
   readonly packetsPerSecond: number;
+  /** Packets that took the way of their flow, learnt from an earlier one; the others were walked through every hook. */
+  readonly packetsOnWays: number;
 }

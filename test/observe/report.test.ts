@@ -22,7 +22,7 @@ test("the schemas in docs are those of the code (vitest -u rewrites them)", asyn
 
 test("timing is the only part that another kernel or number of workers changes", () => {
   const { timing: firstTiming, ...first } = buildReport(MONDAY);
-  const timing = { wall: 9, read: 8, kernel: 7, write: 6, packetsPerSecond: 5 };
+  const timing = { wall: 9, read: 8, steer: 4, order: 3, idle: 2, workerIdle: 1, batch999: 0.5, kernel: 7, write: 6, packetsPerSecond: 5, packetsOnWays: 2 };
   const { timing: secondTiming, ...second } = buildReport({ ...MONDAY, kernel: "ts", workers: 4, nodeVersion: "v24.1.0", result: { ...MONDAY_RUN, timing } });
   expect(JSON.stringify(second)).toBe(JSON.stringify(first));
   expect(secondTiming).not.toEqual(firstTiming);

@@ -77,7 +77,7 @@ export const QUIET_RUN: RunResult = {
   replies: { restored: 4, identical: 4, knownDefect: 0, different: 0, firstDifferent: 0 },
   partialChecksumsCompleted: 0, oversizedFrames: 0, snappedFrames: 0, openersAssumed: 0, repeatedFrames: 0, flowCount: 1, flowsNotListed: 0, packetsWithoutFlow: 0, defects: { echoErrorChecksum: 0, podErrorChecksum: 0 },
   conntrackEntries: 2, natEntries: 2, evictions: { conntrack: 0, nat: 0 }, garbageCollected: 0, natRetriesOverHalf: 0, interrupted: false,
-  timing: { wall: 0.0312, read: 0.01, kernel: 0.012, write: 0.004, packetsPerSecond: 320.5 },
+  timing: { wall: 0.0312, read: 0.004, steer: 0.006, order: 0.001, write: 0.003, idle: 0.002, kernel: 0.012, workerIdle: 0.01, batch999: 0.002, packetsPerSecond: 320.5, packetsOnWays: 3 },
 };
 
 export const MONDAY_RUN: RunResult = {
@@ -109,7 +109,7 @@ export const MONDAY_RUN: RunResult = {
   replies: { restored: 131188, identical: 131170, knownDefect: 18, different: 0, firstDifferent: 0 },
   partialChecksumsCompleted: 3021, oversizedFrames: 14, snappedFrames: 5, openersAssumed: 7, flowCount: 48120,
   conntrackEntries: 96240, natEntries: 83754, garbageCollected: 1200, natRetriesOverHalf: 1,
-  timing: { wall: 0.4123, read: 0.1, kernel: 0.6, write: 0.2, packetsPerSecond: 2922340.1 },
+  timing: { wall: 0.4123, read: 0.04, steer: 0.06, order: 0.05, write: 0.15, idle: 0.01, kernel: 0.6, workerIdle: 0.2, batch999: 0.004, packetsPerSecond: 2922340.1, packetsOnWays: 1000000 },
 };
 
 export const FLOW: FlowRecord = {
