@@ -165,7 +165,7 @@ export class FlowTables {
 
   #protocol(at: number): number { return (this.#arena.get32(at + K0) >>> 8) & 0xff; }
   #address4(at: number): string { return dotted(addressOf(this.#arena.get32(at))); }
-  #address6(at: number): string { return formatIpv6(getAddress6(this.#arena, at)); }
+  #address6(at: number): string { return formatIpv6(getAddress6(this.#arena.view, at)); }
   #port(at: number): number { return wirePort(this.#arena.view.getUint16(at, true)); }
 }
 

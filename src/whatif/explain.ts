@@ -1,7 +1,7 @@
 // `egwsim explain`: one synthetic packet and its answer through the kernel, hop by hop, and why it went that way.
 import { formatIpv4Prefix } from "../cluster/cidr.ts";
 import type { DatapathTables } from "../control/tables.ts";
-import { clusterAddresses } from "../engine/image/cluster-image.ts";
+import { clusterAddresses } from "../engine/image/cluster-addresses.ts";
 import { ENTRY_NETDEV, ENTRY_POD } from "../kernel/pipeline/layout-batch.ts";
 import { OUT_DELIVERED, OUT_DROPPED, OUT_FORWARDED } from "../kernel/layout-flow.ts";
 import { dropReason } from "../observe/drop-reasons.ts";

@@ -2,7 +2,9 @@ import {
   C_STRIDE, G_STRIDE, S_CT, S_FLOW, S_FRAG, S_NAT, S_SEED, S_SIZE, T_CAPACITY, T_ENTRIES, T_INDEX, T_MASK, T_MAX_MASK, T_STRIDE, T_TAIL,
   X_STRIDE,
 } from "../../kernel/layout.ts";
-import { C6_STRIDE, C6_TAIL, G6_STRIDE, G6_TAIL, S_CT6, S_FRAG6, S_NAT6, X6_STRIDE, X6_TAIL } from "../../kernel/layout6.ts";
+import {
+  C6_STRIDE, C6_TAIL, F6_STRIDE, F6_TAIL, G6_STRIDE, G6_TAIL, S_CT6, S_FLOW6, S_FRAG6, S_NAT6, X6_STRIDE, X6_TAIL,
+} from "../../kernel/layout6.ts";
 import { F_STRIDE } from "../../kernel/layout-flow.ts";
 import type { Arena } from "./arena.ts";
 
@@ -11,6 +13,7 @@ export interface ShardCapacity6 {
   readonly conntrack: number;
   readonly nat: number;
   readonly fragments: number;
+  readonly flows: number;
 }
 
 /** Entries that each table of one shard may hold. */
@@ -24,7 +27,7 @@ export interface ShardCapacity {
 }
 
 /** A mapping has two halves. */
-const SMALLEST: ShardCapacity6 = { conntrack: 2, nat: 2, fragments: 1 };
+const SMALLEST: ShardCapacity6 = { conntrack: 2, nat: 2, fragments: 1, flows: 1 };
 
 const FIRST_INDEX_SLOTS = 256;
 const INDEX_SLOT_BYTES = 8;
@@ -39,7 +42,7 @@ function indexSlots(capacity: number): number {
 export function shardBytes(capacity: ShardCapacity): number {
   const table = (entries: number, stride: number): number => indexSlots(entries) * INDEX_SLOT_BYTES + entries * stride + 64;
   const { ipv6 = SMALLEST } = capacity;
-  const bytes6 = table(ipv6.conntrack, C6_STRIDE) + table(ipv6.nat, X6_STRIDE) + table(ipv6.fragments, G6_STRIDE);
+  const bytes6 = table(ipv6.conntrack, C6_STRIDE) + table(ipv6.nat, X6_STRIDE) + table(ipv6.fragments, G6_STRIDE) + table(ipv6.flows, F6_STRIDE);
   const bytes4 = table(capacity.conntrack, C_STRIDE) + table(capacity.nat, X_STRIDE) + table(capacity.fragments, G_STRIDE);
   return S_SIZE + bytes4 + bytes6 + table(capacity.flows, F_STRIDE) + 64;
 }
@@ -67,6 +70,7 @@ export function writeShard(arena: Arena, capacity: ShardCapacity, seed: number):
   writeTable(arena, shard + S_CT6, ipv6.conntrack, C6_STRIDE, C6_TAIL);
   writeTable(arena, shard + S_NAT6, ipv6.nat, X6_STRIDE, X6_TAIL);
   writeTable(arena, shard + S_FRAG6, ipv6.fragments, G6_STRIDE, G6_TAIL);
+  writeTable(arena, shard + S_FLOW6, ipv6.flows, F6_STRIDE, F6_TAIL);
   arena.put32(shard + S_SEED, seed);
   return shard;
 }
