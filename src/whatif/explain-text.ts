@@ -6,13 +6,19 @@ export function explainText(explanation: Explanation): string {
   const lines = [`${pod.name} (${pod.address}, identity ${pod.identity}, ${pod.node})  ->  ${explanation.destination}/${explanation.protocol.toLowerCase()}`, ""];
   const width = Math.max(...[...request.steps, ...(answer?.steps ?? [])].map((step) => step.node.length), "outside".length) + 2;
   lines.push(...pathLines(request, width));
-  if (outside !== null) lines.push(`  ${"outside".padEnd(width)}${" ".repeat(17)}${outside.source}${outside.sourcePort === 0 ? "" : `:${outside.sourcePort}`} -> ${explanation.destination}   TTL ${outside.ttl}`);
+  if (outside !== null) lines.push(`  ${"outside".padEnd(width)}${" ".repeat(17)}${outsideText(outside)} -> ${explanation.destination}   TTL ${outside.ttl}`);
   if (answer !== null) lines.push("", "  the answer", ...pathLines(answer, width));
   lines.push("", `  ${verdictLine(explanation)}`);
   const failed = explanation.conditions.filter(({ holds }) => !holds);
   for (const condition of failed) lines.push(`    ${condition.condition}: ${condition.detail}`, ...condition.change.split("\n").map((line) => `      ${line}`));
   if (explanation.alsoMatched.length > 0) lines.push("", ...explanation.alsoMatched.map((entry) => `  also matched, shorter: ${entry}`));
   return `${lines.join("\n")}\n`;
+}
+
+/** An IPv6 address with a port is written in brackets. */
+function outsideText({ source, sourcePort }: NonNullable<Explanation["outside"]>): string {
+  if (sourcePort === 0) return source;
+  return source.includes(":") ? `[${source}]:${sourcePort}` : `${source}:${sourcePort}`;
 }
 
 function pathLines(path: ExplainedPath, width: number): string[] {

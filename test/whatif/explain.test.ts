@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { beforeAll, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { loadCluster } from "../../src/cluster/load.ts";
 import { compileTables, type CompiledControl } from "../../src/control/compile.ts";
 import type { DatapathTables } from "../../src/control/tables.ts";
@@ -8,6 +8,7 @@ import { explainText } from "../../src/whatif/explain-text.ts";
 import { explain, type Explanation } from "../../src/whatif/explain.ts";
 import { readPacketRequest } from "../../src/whatif/packet-request.ts";
 import { SingleRun } from "../../src/whatif/single-run.ts";
+import { DUAL_STACK } from "../e2e/replayed.ts";
 
 const bundled = join(import.meta.dirname, "../../fixtures/cluster");
 let control: CompiledControl;
@@ -85,4 +86,34 @@ test("an unknown pod, a bad address and a bad protocol are refused with a cure",
   expect(() => explained("production/payment-processor-0", "203.0.113.020:443")).toThrow("leading zero");
   expect(() => explained("production/payment-processor-0", "203.0.113.20:443/sctp")).toThrow("none of tcp, udp, icmp");
   expect(() => explained("production/payment-processor-0", "203.0.113.20:0")).toThrow("no port");
+});
+
+describe("IPv6", () => {
+  beforeAll(async () => {
+    control = compileTables(await loadCluster([DUAL_STACK]), { semantics: "cilium-1.19" });
+    tables = control.tables;
+  });
+
+  test("goes through the gateway over the IPv4 underlay, translated to an interface's address, and back", () => {
+    const explanation = explained("shop/web-1", "[2001:db8:113::10]:443");
+    expect(explanation).toMatchObject({
+      pod: { address: "fd00:10:1::10" }, protocol: "TCP", throughGateway: true, gateway: "gateway-1", policy: "web",
+      outside: { source: "fd00:c0a8:1::50", sourcePort: 43210, ttl: 62 }, answer: { outcome: "delivered" },
+    });
+    expect(explanation.request.steps.flatMap(({ facts }) => facts)).toContain("vxlan to 192.168.1.12 (gateway-1), VNI 20002");
+    expect(explainText(explanation)).toContain("[fd00:c0a8:1::50]:43210 -> [2001:db8:113::10]:443");
+  });
+
+  test("takes a second device with its own routes, the longer prefix, and no gateway where an exclusion is longer", () => {
+    expect(explained("shop/pay-1", "2001:db8:aaaa::1/icmp").outside?.source).toBe("2001:db8:51::50");
+    expect(explained("shop/web-2", "2001:db8:113:0:8000::7")).toMatchObject({ gateway: "gateway-2", alsoMatched: [expect.stringContaining("2001:db8:113::/64 of web")] });
+    expect(failing(explained("shop/web-2", "2001:db8:198::9"))).toEqual(["not-excluded"]);
+    expect(failing(explained("shop/web-1", "fd00:10:2::10"))).toContain("destination-outside");
+  });
+
+  test("asked of a pod without such an address is refused by name", () => {
+    const single = { ...tables, nodes: tables.nodes.map((node) => ({ ...node, endpoints6: [] })) };
+    expect(() => readPacketRequest("shop/web-1", "2001:db8::1", single)).toThrow(/shop\/web-1 has no IPv6 address/);
+    expect(() => readPacketRequest("shop/web-1", "2001:db8:::1", tables)).toThrow(/--to/);
+  });
 });
