@@ -3,11 +3,11 @@
 import { loadCluster } from "../../src/cluster/load.ts";
 import { compileTables } from "../../src/control/compile.ts";
 import type { DatapathTables } from "../../src/control/tables.ts";
-import { AddressBook } from "../../src/engine/address-book.ts";
+import { AddressBook4, AddressBook6 } from "../../src/engine/address-book.ts";
 import { CaptureTally } from "../../src/engine/capture-tally.ts";
 import { ChunkFiller } from "../../src/engine/chunk-filler.ts";
 import { type ClusterMemory, layOutMemory } from "../../src/engine/cluster-memory.ts";
-import { clusterAddresses } from "../../src/engine/image/cluster-image.ts";
+import { clusterAddresses, clusterAddresses6 } from "../../src/engine/image/cluster-addresses.ts";
 import { Intake } from "../../src/engine/intake.ts";
 import { MainKernel } from "../../src/engine/main-kernel.ts";
 import type { Kernel } from "../../src/engine/kernel-instance.ts";
@@ -39,7 +39,7 @@ export class PreparedRun {
     const { captures, tables } = this.#options, [worker] = this.memory.workers, words = this.memory.arena.words;
     if (worker === undefined) throw new Error("the run has no worker");
     const merged = mergeCaptures(await Promise.all(captures.map(({ path }) => openCapture(path)))), tally = new CaptureTally(1);
-    const steering = new Steering(new AddressBook(clusterAddresses(tables)), tables.config.tunnelPort);
+    const steering = new Steering(new AddressBook4(clusterAddresses(tables)), new AddressBook6(clusterAddresses6(tables)), tables.config.tunnelPort);
     const filler = new ChunkFiller(merged, this.memory, steering, tally, this.#options, Intake.of(this.memory, merged, this.#options, new MainKernel(this.memory.arena, this.#options.kernel)));
     for (let end = "full"; end !== "ended";) {
       filler.begin(0);

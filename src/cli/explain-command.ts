@@ -11,7 +11,7 @@ export function addExplainCommand(program: Command, terminal: Terminal, setExitC
     .description("Sends one synthetic packet of a pod, and the answer to it, through the same simulated datapath as replay, and says hook by hook what decided: entries, policies with file and line, translation, verdict. Where the gateway is not used, every condition that fails is named, with what would change it.")
     .usage("--from NAMESPACE/POD[:PORT] --to IP[:PORT][/tcp|udp|icmp] --cluster PATH... [options]")
     .requiredOption("--from <pod>", "the sending pod, NAMESPACE/POD, with a source port if it matters")
-    .requiredOption("--to <address>", "IP, IP:PORT or IP:PORT/PROTOCOL (tcp with a port, icmp echo without)")
+    .requiredOption("--to <address>", "IP, IP:PORT or IP:PORT/PROTOCOL (tcp with a port, icmp echo without); an IPv6 address with a port in brackets")
     .requiredOption("--cluster <path...>", "manifests: files or folders of YAML or JSON")
     .addOption(new Option("-o, --output <format>", "text or json").choices(["text", "json"]).default("text"))
     .addOption(new Option("--semantics <which>", "cilium-1.19 or intent").choices(["cilium-1.19", "intent"]).default("cilium-1.19"))

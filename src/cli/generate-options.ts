@@ -23,6 +23,7 @@ export const GENERATE_OPTIONS: readonly GenerateOptionSpec[] = [
   { name: "flows", flags: "--flows <n>", group: GROUPS.traffic, help: `flows that run at the same time (default: ${D.flows})` },
   { name: "distribution", flags: "--distribution <name>", group: GROUPS.traffic, help: `how the packets spread over the flows: uniform, zipf (default: ${D.distribution})` },
   { name: "protocol-mix", flags: "--protocol-mix <tcp:udp:icmp>", group: GROUPS.traffic, help: `shares of the flows (default: ${tcp}:${udp}:${icmp})` },
+  { name: "ip-family", flags: "--ip-family <4|6|dual>", group: GROUPS.traffic, help: `family of the flows; with 6 and dual the cluster has addresses of both (default: ${D.ipFamily})` },
   { name: "replies", flags: "--replies <share>", group: GROUPS.traffic, help: `share of the packets that are replies, 0 to 0.9 (default: ${D.replies})` },
   { name: "new-flow-rate", flags: "--new-flow-rate <share>", group: GROUPS.traffic, help: `share of the packets, 0 to 1, after which a new flow takes an old one's place (default: ${D.newFlowRate})` },
   { name: "packets-per-second", flags: "--packets-per-second <n>", group: GROUPS.traffic, help: `mean rate on the capture's clock (default: ${D.packetsPerSecond})` },
@@ -84,7 +85,7 @@ export function readGenerateWords(words: GenerateWords): GenerateWishes {
     out: out ?? "", force: words["force"] === true, seed: number("seed", D.seed), packets: number("packets", D.packets), frameSize: frameSize(),
     flows: number("flows", D.flows), pods: number("pods", D.pods), nodes: number("nodes", D.nodes), gateways: number("gateways", D.gateways),
     policies: number("policies", D.policies), prefixes: number("prefixes", D.prefixes), remotes: number("remotes", D.remotes),
-    distribution: choice("distribution", ["uniform", "zipf"]), protocolMix: protocolMix(), replies: number("replies", D.replies),
+    distribution: choice("distribution", ["uniform", "zipf"]), protocolMix: protocolMix(), ipFamily: choice("ip-family", ["4", "6", "dual"]), replies: number("replies", D.replies),
     newFlowRate: number("new-flow-rate", D.newFlowRate), packetsPerSecond: number("packets-per-second", D.packetsPerSecond),
   };
   const format = choice("format", ["text", "json"]) ?? "text";

@@ -2,9 +2,9 @@
 // package (which the agent uses) does not are refused here first.
 import { IPv4, IPv6, IPv4Prefix, IPv6Prefix as Ipv6Bits } from "ip-num";
 import { isIPv6 } from "node:net";
-import { formatIpv4 } from "./address-text.ts";
+import { formatAddress, formatIpv4, formatIpv6 } from "./address-text.ts";
 
-export { formatIpv4 } from "./address-text.ts";
+export { formatAddress, formatIpv4, formatIpv6 } from "./address-text.ts";
 
 /** IPv4 as an unsigned 32-bit number, IPv6 as a 128-bit bigint, both in host order. */
 export type IpAddress =
@@ -120,21 +120,6 @@ export function isLinkLocal6(address: bigint): boolean {
   return address >> 118n === 0x3fan;
 }
 
-/** RFC 5952: lower case, no leading zeros, the first longest run of two or more zero groups as ::. */
-export function formatIpv6(value: bigint): string {
-  const groups = Array.from({ length: 8 }, (_, index) => Number((value >> BigInt(112 - 16 * index)) & 0xffffn));
-  let start = -1;
-  let longest = 1;
-  for (let at = 0; at < 8; at++) {
-    let end = at;
-    while (end < 8 && groups[end] === 0) end++;
-    if (end - at > longest) [start, longest] = [at, end - at];
-    if (end > at) at = end;
-  }
-  const text = (from: number, to: number): string => groups.slice(from, to).map((group) => group.toString(16)).join(":");
-  return start < 0 ? text(0, 8) : `${text(0, start)}::${text(start + longest, 8)}`;
-}
-
 export function formatIpv6Prefix(prefix: { readonly address: bigint; readonly bits: number }): string {
   return `${formatIpv6(prefix.address)}/${prefix.bits}`;
 }
@@ -142,11 +127,6 @@ export function formatIpv6Prefix(prefix: { readonly address: bigint; readonly bi
 /** A prefix of either family, tellable by the type of its address. */
 export function formatPrefix(prefix: { readonly address: number | bigint; readonly bits: number }): string {
   return `${formatAddress(prefix.address)}/${prefix.bits}`;
-}
-
-/** An address of either family: a number is IPv4, a bigint IPv6. */
-export function formatAddress(address: number | bigint): string {
-  return typeof address === "bigint" ? formatIpv6(address) : formatIpv4(address);
 }
 
 function fail(why: string): { readonly ok: false; readonly why: string } {

@@ -6,7 +6,6 @@ import { type PathSegment, placeOf } from "../cluster/origin.ts";
 import type { Requirement, Selector } from "../cluster/selector.ts";
 import { type AddressFamily, FAMILY_4, FAMILY_6 } from "./address-family.ts";
 import { NAMESPACE_LABELS_PREFIX, POD_NAMESPACE_LABEL } from "./identity-labels.ts";
-import { ENGINE_ROUTES_IPV6 } from "./ipv6-support.ts";
 import type { PrefixOf } from "./tables.ts";
 
 /** cilium-1.19: as the agent does. intent: a gateway item may name both an interface and an egress IP, and means every node that
@@ -114,8 +113,6 @@ function noteOddities(policy: EgressGatewayPolicy, findings: Finding[]): void {
       const masked = prefix.family === 4 ? FAMILY_4.mask(prefix) : FAMILY_6.mask(prefix);
       if (masked.address !== prefix.address) findings.push(hostBits(policy, prefix, masked, ["spec", field, index]));
     }
-    const sixth = prefixes.findIndex((prefix) => prefix.family === 6);
-    if (sixth >= 0 && !ENGINE_ROUTES_IPV6) findings.push(notRouted(policy, ["spec", field, sixth]));
   }
   for (const [index, selector] of policy.selectors.entries()) {
     for (const part of ["podSelector", "namespaceSelector"] as const) {
@@ -148,16 +145,6 @@ function hostBits(policy: EgressGatewayPolicy, prefix: IpPrefix, means: PrefixOf
     message: `${policy.name} writes ${formatPrefix(prefix)}, which is ${masked}`,
     effect: "the datapath ignores the bits behind the prefix; cilium-dbg shows the prefix as written",
     fix: `write ${masked}`,
-  });
-}
-
-function notRouted(policy: EgressGatewayPolicy, path: readonly PathSegment[]): Finding {
-  return policyFinding(policy, path, {
-    rule: "ipv6-not-routed",
-    severity: "info",
-    message: `${policy.name} names IPv6 prefixes`,
-    effect: "Cilium applies them; they are in this run's tables, but the build carries IPv4 packets only",
-    fix: "nothing to do for IPv4 traffic",
   });
 }
 

@@ -12,7 +12,6 @@ import { egressAddresses } from "./egress-address.ts";
 import { chooseGateways } from "./gateway-choice.ts";
 import { intendedGateways } from "./intended-gateways.ts";
 import { buildIpcaches } from "./ipcache.ts";
-import { ipv6NotRouted } from "./ipv6-findings.ts";
 import type { MapOverflow } from "./map-overflow.ts";
 import { gatewayHints } from "./node-devices.ts";
 import { addressClashes, buildNode, type BuiltNode } from "./node-tables.ts";
@@ -81,7 +80,6 @@ export function compileTables(cluster: Cluster, options: CompileOptions): Compil
     return { accepted: policy, gateways: withAddress };
   });
   const maps = buildPolicyMaps(resolved, cluster.policies, endpoints, nodes, config, assumptions, findings);
-  findings.push(...ipv6NotRouted(cluster));
 
   const ipcaches = buildIpcaches(config, nodes, built, endpoints);
   const { policyEntries, policyEntries6, conflicts, overflows } = maps;

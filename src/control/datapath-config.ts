@@ -8,7 +8,6 @@ import { AgentOptions, kubeProxyReplaced } from "./agent-options.ts";
 import type { AssumptionLog } from "./assumptions.ts";
 import { IDENTITY_WORLD, IDENTITY_WORLD_IPV4, IDENTITY_WORLD_IPV6 } from "./identities.ts";
 import { ipv6Disabled } from "./ipv6-findings.ts";
-import { ENGINE_ROUTES_IPV6 } from "./ipv6-support.ts";
 import { requirementFindings } from "./requirements.ts";
 import type { DatapathConfig, PrefixOf } from "./tables.ts";
 
@@ -104,7 +103,7 @@ function ipv6Enabled(cluster: Cluster, options: AgentOptions, assumptions: Assum
 
 /** pkg/identity: a single-stack cluster has one world, whichever family it is of. */
 function worldIdentities(dualStack: boolean): Pick<DatapathConfig, "worldIdentity" | "worldIdentity6"> {
-  return dualStack && ENGINE_ROUTES_IPV6
+  return dualStack
     ? { worldIdentity: IDENTITY_WORLD_IPV4, worldIdentity6: IDENTITY_WORLD_IPV6 }
     : { worldIdentity: IDENTITY_WORLD, worldIdentity6: IDENTITY_WORLD };
 }

@@ -11,6 +11,7 @@ import type { CaptureTally } from "./capture-tally.ts";
 import type { ClusterMemory } from "./cluster-memory.ts";
 import { FrameCopier } from "./frame-copier.ts";
 import type { Intake } from "./intake.ts";
+import { IPV4, IPV6 } from "./ip-header.ts";
 import { CHUNK_BYTES, CHUNK_PACKETS } from "./memory-plan.ts";
 import { RepeatWatch } from "./repeat-watch.ts";
 import type { CaptureInput, ReplayOptions } from "./replay-options.ts";
@@ -42,6 +43,7 @@ export class ChunkFiller {
   readonly #link = new LinkLayer();
   readonly #intake: Intake | null;
   readonly #interface: string | null;
+  readonly #ipv6: boolean;
   readonly #perWorker: Int32Array;
   #slot = 0;
   #firstSecond: number | null = null;
@@ -57,6 +59,7 @@ export class ChunkFiller {
     this.#tally = tally;
     this.#copier = new FrameCopier(memory.arena);
     this.#interface = options.captureInterface;
+    this.#ipv6 = options.tables.config.ipv6;
     this.#perWorker = new Int32Array(memory.workers.length);
   }
 
@@ -134,9 +137,9 @@ export class ChunkFiller {
     if (this.#interface !== null && merged.interfaceName(merged.interfaceId) !== this.#interface) return "other-interface";
     const status = locateNetworkHeader(merged.linkType, merged.block, merged.offset, merged.capLen, link);
     if (status !== LINK_OK) return status === LINK_UNSUPPORTED ? "link-type" : "too-short";
-    if (link.etherType !== ETHERTYPE_IPV4) return otherProtocol(link.etherType);
+    if (link.etherType !== ETHERTYPE_IPV4 && !(this.#ipv6 && link.etherType === ETHERTYPE_IPV6)) return otherProtocol(link.etherType);
     const ip = merged.offset + link.networkOffset, length = merged.capLen - link.networkOffset, wireLength = merged.origLen - link.networkOffset;
-    const reason = this.#steering.steer(merged.block, ip, length, wireLength, this.#captures[capture]?.point !== "node");
+    const reason = this.#steering.steer(link.etherType === ETHERTYPE_IPV6 ? IPV6 : IPV4, merged.block, ip, length, wireLength, this.#captures[capture]?.point !== "node");
     if (reason !== null) return reason;
     this.repeats.see(merged.block, ip, length, this.#place());
     const inner = this.#steering.entry === ENTRY_OVERLAY ? this.#steering.innerOffset : 0;
@@ -158,7 +161,7 @@ export class ChunkFiller {
     const merged = this.#merged;
     if (inner !== 0) return this.#copier.plain(merged, ip + inner, length - inner);
     if (merged.linkType === LINKTYPE_ETHERNET && this.#link.networkOffset === ETH_HEADER) return this.#copier.plain(merged, merged.offset, merged.capLen);
-    return this.#copier.rebuilt(merged, ip, length, merged.linkType === LINKTYPE_ETHERNET ? merged.offset : -1);
+    return this.#copier.rebuilt(merged, ip, length, this.#link.etherType, merged.linkType === LINKTYPE_ETHERNET ? merged.offset : -1);
   }
 
   #describe(frame: number, length: number, wire: number): void {

@@ -1,14 +1,15 @@
 import { P_ROOM, T_CAPACITY, T_ENTRIES, T_INDEX, T_MASK, T_MAX_MASK, T_SIZE, T_STRIDE } from "../kernel/layout.ts";
+import { P_SPARE, SPARE_BYTES } from "../kernel/layout6.ts";
 import {
-  NC_COUNT, QUOTA_MAPS, STREAM_COUNT, TALLY_CAPACITY, TL_STRIDE, U_SIZE, X_ADDRESSES, X_MADE, X_MASQUERADE, X_NODE_COUNT, X_NODES, X_NOTES, X_OPTIONS, X_PACKET,
-  X_ROUTES, X_SAVED, X_SHARDS, X_SIZE, X_SKETCH, X_TALLIES, X_TOTALS, X_TRACE_UNTIL, X_USE, X_WRITE, XO_ASSUME_OUTSIDE, STREAM_EXTERNAL, STREAM_OVERLAY, STREAM_POD,
+  GARBAGE_MAPS, NC_COUNT, QUOTA_MAPS, STREAM_COUNT, TALLY_CAPACITY, TL_STRIDE, U_SIZE, X_ADDRESSES, X_ADDRESSES6, X_MADE, X_MASQUERADE, X_MASQUERADE6, X_NODE_COUNT, X_NODES, X_NOTES, X_OPTIONS,
+  X_PACKET, X_ROUTES, X_SAVED, X_SHARDS, X_SIZE, X_SKETCH, X_TALLIES, X_TOTALS, X_TRACE_UNTIL, X_USE, X_WRITE, XO_ASSUME_OUTSIDE, STREAM_EXTERNAL, STREAM_OVERLAY, STREAM_POD,
   STREAM_TRACE,
 } from "../kernel/pipeline/layout-batch.ts";
 import { R_STRIDE, ROUTE_CAPACITY, SK_SIZE } from "../kernel/layout-way.ts";
 import { IN_SIZE } from "../kernel/pipeline/layout-intake.ts";
 import { InputError } from "../cluster/input-error.ts";
 import { Arena, sharedMemory } from "./image/arena.ts";
-import { type ClusterImage, clusterImageBytes, masqueradeKeys, writeCluster } from "./image/cluster-image.ts";
+import { type ClusterImage, clusterImageBytes, masqueradeKeys, masqueradeKeys6, writeCluster } from "./image/cluster-image.ts";
 import { type ShardCapacity, writeShard } from "./image/shard-image.ts";
 import { CHUNK_PACKETS, DESCRIPTOR_AREA_BYTES, FRAME_AREA_BYTES, INTAKE_AREA_BYTES, JOINED_BYTES, memoryBytes, SHARD_COUNT, shardCapacity, SLOT_COUNT, STREAM_BYTES, WORKER_SCRATCH } from "./memory-plan.ts";
 import type { ReplayOptions } from "./replay-options.ts";
@@ -39,11 +40,11 @@ export interface ClusterMemory {
 /** Throws InputError where the cluster is too large. */
 export function layOutMemory(options: ReplayOptions, workers: number): ClusterMemory {
   const { tables } = options;
-  const capacity = shardCapacity(options.maxFlows);
+  const capacity = shardCapacity(options.maxFlows, tables.config.ipv6);
   const staticBytes = clusterImageBytes(tables);
-  const uses = tables.policyEntries.length + 2 * masqueradeKeys(tables).length;
+  const uses = tables.policyEntries.length + tables.policyEntries6.length + 2 * (masqueradeKeys(tables).length + masqueradeKeys6(tables).length);
   const bytes = memoryBytes(staticBytes, workers, tables.nodes.length, uses, capacity);
-  if (bytes > LARGEST_MEMORY) throw tooLarge(bytes, tables.policyEntries.length);
+  if (bytes > LARGEST_MEMORY) throw tooLarge(bytes, tables.policyEntries.length + tables.policyEntries6.length);
   const arena = new Arena(sharedMemory(bytes));
   const image = writeCluster(arena, tables, options.semantics === "intent");
   const frameAreas = Array.from({ length: SLOT_COUNT }, () => arena.take(FRAME_AREA_BYTES, 64));
@@ -74,11 +75,14 @@ function layOutWorker(
 ): WorkerAddresses {
   const nodes = options.tables.nodes.length;
   const context = arena.take(X_SIZE, 64);
-  arena.put32(context + X_PACKET, arena.take(P_ROOM, 64));
+  const packet = arena.take(P_ROOM, 64);
+  arena.put32(context + X_PACKET, packet);
+  arena.put32(packet + P_SPARE, arena.take(SPARE_BYTES, 64));
   arena.put32(context + X_NODES, image.nodes);
   arena.put32(context + X_NODE_COUNT, nodes);
   arena.put32(context + X_SHARDS, shardArray);
   arena.put32(context + X_ADDRESSES, image.addresses);
+  arena.put32(context + X_ADDRESSES6, image.addresses6);
   arena.put32(context + X_WRITE, streamBits(options));
   arena.view.setFloat64(context + X_TRACE_UNTIL, options.tracePackets, true);
   arena.put32(context + X_OPTIONS, options.assumeOpener === "outside" ? XO_ASSUME_OUTSIDE : 0);
@@ -87,6 +91,7 @@ function layOutWorker(
   arena.put32(context + X_TOTALS, arena.take(OUTCOMES * 16));
   arena.put32(context + X_USE, arena.take(Math.max(1, image.uses.length) * U_SIZE));
   arena.put32(context + X_MASQUERADE, arena.take(Math.max(1, image.masquerades.length) * 2 * U_SIZE));
+  arena.put32(context + X_MASQUERADE6, arena.take(Math.max(1, image.masquerades6.length) * 2 * U_SIZE));
   arena.put32(context + X_TALLIES, writeTable(arena, TALLY_CAPACITY, TL_STRIDE));
   arena.put32(context + X_ROUTES, writeTable(arena, ROUTE_CAPACITY, R_STRIDE));
   if (options.flowWays !== false) arena.put32(context + X_SKETCH, arena.take(SK_SIZE, 64));
@@ -99,7 +104,7 @@ function layOutWorker(
     shards,
     quotas,
     due: arena.take(nodes * 4),
-    collected: arena.take(nodes * 32),
+    collected: arena.take(nodes * GARBAGE_MAPS * 16),
   };
 }
 

@@ -4,9 +4,11 @@ import {
   F_IDENTITY, F_LAST, F_LAST_NSEC, F_LAST_SEC, F_NAT_ADDR, F_NAT_PORT, F_OUTCOME, F_POLICY, F_REPLY_BYTES, F_REPLY_PACKETS, FF_EXCLUDED,
   FF_OPENER_ASSUMED, FF_OPENER_OUTSIDE,
 } from "../kernel/layout-flow.ts";
-import type { FlowOutcome, FlowRecord } from "../observe/run-result.ts";
+import { F6_NAT_ADDR, F6_TAIL, S_FLOW6, TAIL_DADDR, TAIL_SADDR } from "../kernel/layout6.ts";
+import type { Address, FlowOutcome, FlowRecord } from "../observe/run-result.ts";
 import type { ClusterMemory } from "./cluster-memory.ts";
 import { entriesOf } from "./gather.ts";
+import { getAddress6 } from "./image/address6.ts";
 import { addressOf, wirePort } from "./image/arena.ts";
 
 /** By OUT_… number. */
@@ -16,32 +18,52 @@ const OUTCOMES: readonly FlowOutcome[] = ["passed", "forwarded", "delivered", "p
 export function* flowRecords(memory: ClusterMemory, limit: number): Generator<FlowRecord> {
   const { view } = memory.arena;
   let count = 0;
-  for (const shard of memory.shards) for (const _ of entriesOf(view, shard + S_FLOW)) count++;
-  const firsts = new Float64Array(count), entries = new Int32Array(count), order = new Uint32Array(count);
+  for (const shard of memory.shards) for (const table of [S_FLOW, S_FLOW6]) for (const _ of entriesOf(view, shard + table)) count++;
+  const firsts = new Float64Array(count), entries = new Int32Array(count), sixth = new Uint8Array(count), order = new Uint32Array(count);
   let k = 0;
   for (const shard of memory.shards) {
-    for (const entry of entriesOf(view, shard + S_FLOW)) {
-      firsts[k] = view.getFloat64(entry + F_FIRST, true);
-      entries[k] = entry;
-      order[k] = k;
-      k++;
+    for (const table of [S_FLOW, S_FLOW6]) {
+      for (const entry of entriesOf(view, shard + table)) {
+        firsts[k] = view.getFloat64(entry + F_FIRST, true);
+        entries[k] = entry;
+        sixth[k] = table === S_FLOW6 ? 1 : 0;
+        order[k] = k;
+        k++;
+      }
     }
   }
   order.sort((a, b) => (firsts[a] as number) - (firsts[b] as number));
   for (const index of order.subarray(0, limit)) {
     // A record that no packet settled is a flow whose packets ended in another shape; there is nothing to tell of it.
-    if (firsts[index] !== 0) yield readFlow(view, entries[index] as number);
+    if (firsts[index] !== 0) yield readFlow(view, entries[index] as number, sixth[index] === 1 ? ends6 : ends4);
   }
 }
 
-function readFlow(view: DataView, at: number): FlowRecord {
+/** Who speaks in a flow, and the source's address after translation, 0 or 0n for none. */
+interface FlowEnds {
+  readonly source: Address;
+  readonly destination: Address;
+  readonly natAddress: Address;
+}
+
+function ends4(view: DataView, at: number): FlowEnds {
+  const address = (offset: number): number => addressOf(view.getInt32(at + offset, true));
+  return { source: address(K1), destination: address(K2), natAddress: address(F_NAT_ADDR) };
+}
+
+function ends6(view: DataView, at: number): FlowEnds {
+  const address = (offset: number): bigint => getAddress6(view, at + offset);
+  return { source: address(F6_TAIL + TAIL_DADDR), destination: address(F6_TAIL + TAIL_SADDR), natAddress: address(F6_NAT_ADDR) };
+}
+
+function readFlow(view: DataView, at: number, ends: (view: DataView, at: number) => FlowEnds): FlowRecord {
   const word = (offset: number): number => view.getInt32(at + offset, true), f64 = (offset: number): number => view.getFloat64(at + offset, true);
-  const k0 = word(K0), ports = word(K3), flags = word(F_FLAGS), nat = word(F_NAT_ADDR);
-  const source = addressOf(word(K1)), sourcePort = wirePort(ports & 0xffff), natAddress = addressOf(nat), natPort = wirePort(word(F_NAT_PORT));
+  const k0 = word(K0), ports = word(K3), flags = word(F_FLAGS), { source, destination, natAddress } = ends(view, at);
+  const sourcePort = wirePort(ports & 0xffff), natPort = wirePort(word(F_NAT_PORT)), untouched = natAddress === 0 || natAddress === 0n;
   const assumed = (flags & FF_OPENER_ASSUMED) !== 0, outside = (flags & FF_OPENER_OUTSIDE) !== 0;
   return {
-    protocol: (k0 >> 8) & 0xff, source, sourcePort, destination: addressOf(word(K2)), destinationPort: wirePort(ports >>> 16),
-    translated: nat === 0 || (natAddress === source && natPort === sourcePort) ? null : { source: natAddress, sourcePort: natPort },
+    protocol: (k0 >> 8) & 0xff, source, sourcePort, destination, destinationPort: wirePort(ports >>> 16),
+    translated: untouched || (natAddress === source && natPort === sourcePort) ? null : { source: natAddress, sourcePort: natPort },
     sourceNode: k0 >>> 16, gatewayNode: word(F_GATEWAY_NODE), policy: word(F_POLICY), excluded: (flags & FF_EXCLUDED) !== 0, identity: word(F_IDENTITY),
     opener: assumed ? (outside ? "assumed-outside" : "assumed-pod") : outside ? "outside" : "pod",
     outcome: OUTCOMES[word(F_OUTCOME)] ?? "passed",

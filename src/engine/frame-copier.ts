@@ -6,7 +6,7 @@ import { FRAME_AREA_BYTES, RUN_HEADROOM } from "./memory-plan.ts";
 const LARGEST_GAP = 64;
 const ETH_HEADER = 14;
 /** 02:00:00:00:ee:02 to 02:00:00:00:ee:01: frames that came without Ethernet addresses. */
-const MADE_HEADER = Uint8Array.of(0x02, 0, 0, 0, 0xee, 0x01, 0x02, 0, 0, 0, 0xee, 0x02, 0x08, 0x00);
+const MADE_MACS = Uint8Array.of(0x02, 0, 0, 0, 0xee, 0x01, 0x02, 0, 0, 0, 0xee, 0x02);
 
 /** Copies frames from reader blocks into a chunk's frame area: neighbouring records of a block in one copy (a copy per
  * record costs 44 ns, a run of a block next to nothing a record). Frames that need an Ethernet header get one in place. */
@@ -43,10 +43,12 @@ export class FrameCopier {
 
   /** Address of a frame made of an Ethernet header and the packet at `offset`: the MACs of the record where it has them
    * (`macs` is their offset), made-up ones otherwise. */
-  rebuilt(record: CaptureRecord, offset: number, length: number, macs: number): number {
+  rebuilt(record: CaptureRecord, offset: number, length: number, etherType: number, macs: number): number {
     this.flush();
     const at = this.#cursor;
-    this.#bytes.set(MADE_HEADER, at);
+    this.#bytes.set(MADE_MACS, at);
+    this.#bytes[at + 12] = etherType >> 8;
+    this.#bytes[at + 13] = etherType & 0xff;
     if (macs >= 0) this.#bytes.set(record.block.subarray(macs, macs + 12), at);
     this.#bytes.set(record.block.subarray(offset, offset + length), at + ETH_HEADER);
     this.#advance(at + ETH_HEADER + length);

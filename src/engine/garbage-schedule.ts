@@ -28,7 +28,7 @@ export class GarbageSchedule {
     return (this.#next[node] ?? Number.POSITIVE_INFINITY) <= now;
   }
 
-  /** Takes what a collection at `now` found on a node: the larger deleted share of its two maps. */
+  /** Takes what a collection at `now` found on a node: the largest deleted share of its maps. */
   collected(node: number, now: number, deletedShare: number): void {
     const interval = nextInterval(this.#interval[node] ?? FIRST_S, deletedShare);
     this.#interval[node] = interval;

@@ -4,17 +4,20 @@ import {
 } from "../kernel/layout.ts";
 import {
   NC_COUNT, TL_BYTES, TL_FIRST, TL_PACKETS, TL_PASS, U_FLOWS, U_FWD_BYTES, U_FWD_PACKETS, U_REPLY_BYTES, U_REPLY_PACKETS, U_SIZE,
-  X_MASQUERADE, X_NOTES, X_TALLIES, X_TOTALS, X_USE, NC_REPLY_FIRST_DIFFERENT,
+  X_MASQUERADE, X_MASQUERADE6, X_NOTES, X_TALLIES, X_TOTALS, X_USE, NC_REPLY_FIRST_DIFFERENT,
 } from "../kernel/pipeline/layout-batch.ts";
+import { S_CT6, S_FLOW6, S_NAT6, TAIL_DADDR, TAIL_SADDR, X6_TAIL } from "../kernel/layout6.ts";
 import type { DatapathTables } from "../control/tables.ts";
-import type { DropCount, MasqueradeUse, PassedCount, PolicyUse, SnatPortUse, Tally } from "../observe/run-result.ts";
+import type { Address, DropCount, MasqueradeUse, PassedCount, PolicyUse, SnatPortUse, Tally } from "../observe/run-result.ts";
 import type { ClusterMemory } from "./cluster-memory.ts";
+import { getAddress6 } from "./image/address6.ts";
 import { addressOf, wirePort } from "./image/arena.ts";
+import type { MasqueradeKey } from "./image/cluster-image.ts";
 import { HOOK_NAMES } from "./trace-comment.ts";
 
 /** What Cilium's nat-stats shows (pkg/maps/nat/stats). */
 const PORT_USE_ROWS = 32;
-const ICMP = 1;
+const ICMP = 1, ICMP6 = 58;
 
 /** Live entries of a table, in the order they were made. */
 export function* entriesOf(view: DataView, table: number): Generator<number> {
@@ -83,9 +86,11 @@ export class Gathering {
   }
 
   masqueradeUse(): MasqueradeUse[] {
-    return this.#memory.image.masquerades.flatMap(({ node, address }, index) =>
-      [false, true].map((excluded) => ({ node, sourceIp: address, excluded, ...this.#useCounters(X_MASQUERADE, index * 2 + (excluded ? 1 : 0)) })),
-    ).filter((use) => use.forward.packets > 0 || use.reply.packets > 0);
+    const { masquerades, masquerades6 } = this.#memory.image;
+    const usesOf = (keys: readonly MasqueradeKey[], field: number): MasqueradeUse[] => keys.flatMap(({ node, address }, index) =>
+      [false, true].map((excluded) => ({ node, sourceIp: address, excluded, ...this.#useCounters(field, index * 2 + (excluded ? 1 : 0)) })));
+    return [...usesOf(masquerades, X_MASQUERADE), ...usesOf(masquerades6, X_MASQUERADE6)]
+      .filter((use) => use.forward.packets > 0 || use.reply.packets > 0);
   }
 
   #useCounters(field: number, index: number): { flows: number; forward: Tally; reply: Tally } {
@@ -98,35 +103,43 @@ export class Gathering {
   }
 
   tableTotals(): { conntrack: number; nat: number; flows: number; evictedConntrack: number; evictedNat: number } {
-    const sum = (table: number, field: number): number => this.#memory.shards.reduce((total, shard) => total + this.#view.getInt32(shard + table + field, true), 0);
+    const sum = (field: number, ...tables: readonly number[]): number =>
+      this.#memory.shards.reduce((total, shard) => tables.reduce((all, table) => all + this.#view.getInt32(shard + table + field, true), total), 0);
     return {
-      conntrack: sum(S_CT, T_LIVE), nat: sum(S_NAT, T_LIVE), flows: sum(S_FLOW, T_LIVE),
-      evictedConntrack: sum(S_CT, T_EVICTED), evictedNat: sum(S_NAT, T_EVICTED),
+      conntrack: sum(T_LIVE, S_CT, S_CT6), nat: sum(T_LIVE, S_NAT, S_NAT6), flows: sum(T_LIVE, S_FLOW, S_FLOW6),
+      evictedConntrack: sum(T_EVICTED, S_CT, S_CT6), evictedNat: sum(T_EVICTED, S_NAT, S_NAT6),
     };
   }
 
   /** Ports taken per egress IP, remote end and protocol: what can run out. Fullest first. */
   snatPorts(): SnatPortUse[] {
     const { snatMinPort, snatMaxPort } = this.#tables.config;
-    const inUse = new Map<string, { node: number; protocol: number; egress: number; remote: number; remotePort: number; count: number }>();
+    const inUse = new Map<string, Omit<SnatPortUse, "capacity" | "inUse"> & { inUse: number }>();
+    const count = (entry: number, egressIp: Address, remote: Address): void => {
+      const k0 = this.#view.getInt32(entry + K0, true), remotePort = wirePort(this.#view.getInt32(entry + K3, true) >>> 16);
+      const key = `${k0} ${egressIp} ${remote} ${remotePort}`, seen = inUse.get(key);
+      if (seen === undefined) inUse.set(key, { node: k0 >>> 16, protocol: (k0 >> 8) & 0xff, egressIp, remote, remotePort, inUse: 1 });
+      else seen.inUse++;
+    };
+    const isReverse = (entry: number): boolean => (this.#view.getInt32(entry + K0, true) & TUPLE_IN) !== 0;
     for (const shard of this.#memory.shards) {
-      for (const entry of entriesOf(this.#view, shard + S_NAT)) {
-        const k0 = this.#view.getInt32(entry + K0, true);
-        if ((k0 & TUPLE_IN) === 0) continue;
-        const egress = this.#view.getInt32(entry + K1, true), remote = this.#view.getInt32(entry + K2, true), ports = this.#view.getInt32(entry + K3, true);
-        const remotePort = wirePort(ports >>> 16), key = `${k0} ${egress} ${remote} ${remotePort}`, seen = inUse.get(key);
-        if (seen === undefined)
-          inUse.set(key, { node: k0 >>> 16, protocol: (k0 >> 8) & 0xff, egress: addressOf(egress), remote: addressOf(remote), remotePort, count: 1 });
-        else seen.count++;
-      }
+      for (const entry of entriesOf(this.#view, shard + S_NAT))
+        if (isReverse(entry)) count(entry, addressOf(this.#view.getInt32(entry + K1, true)), addressOf(this.#view.getInt32(entry + K2, true)));
+      for (const entry of entriesOf(this.#view, shard + S_NAT6))
+        if (isReverse(entry)) count(entry, getAddress6(this.#view, entry + X6_TAIL + TAIL_DADDR), getAddress6(this.#view, entry + X6_TAIL + TAIL_SADDR));
     }
     return [...inUse.values()]
-      .sort((a, b) => b.count - a.count || a.egress - b.egress || a.remote - b.remote || a.remotePort - b.remotePort || a.protocol - b.protocol || a.node - b.node)
+      .sort((a, b) => b.inUse - a.inUse || order(a.egressIp, b.egressIp) || order(a.remote, b.remote) || a.remotePort - b.remotePort ||
+        a.protocol - b.protocol || a.node - b.node)
       .slice(0, PORT_USE_ROWS)
-      .map(({ node, protocol, egress, remote, remotePort, count }) => ({
-        egressIp: egress, node, remote, remotePort, protocol, inUse: count, capacity: protocol === ICMP ? 65_536 : snatMaxPort - snatMinPort + 1,
-      }));
+      .map((use) => ({ ...use, capacity: use.protocol === ICMP || use.protocol === ICMP6 ? 65_536 : snatMaxPort - snatMinPort + 1 }));
   }
+}
+
+/** IPv4 before IPv6, as numbers within a family. */
+function order(a: Address, b: Address): number {
+  if (typeof a !== typeof b) return typeof a === "number" ? -1 : 1;
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /** Passes carry no policy; rows that differ in nothing else are one. */

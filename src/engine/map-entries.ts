@@ -73,7 +73,7 @@ function keyOf(arena: Arena, table: number, family: MapFamily, at: number): MapK
 }
 
 export function addressAt(arena: Arena, { isIpv6 }: MapFamily, at: number): number | bigint {
-  return isIpv6 ? getAddress6(arena, at) : addressOf(arena.get32(at));
+  return isIpv6 ? getAddress6(arena.view, at) : addressOf(arena.get32(at));
 }
 
 function portAt(arena: Arena, at: number): number { return wirePort(arena.view.getUint16(at, true)); }

@@ -1,6 +1,7 @@
 // Keeps every node's conntrack and NAT maps to their configured sizes, at barriers fixed by the capture's order.
 import { QUOTA_MAPS } from "../kernel/pipeline/layout-batch.ts";
 import { S_CT, S_NAT, T_LIVE } from "../kernel/layout.ts";
+import { S_CT6, S_NAT6 } from "../kernel/layout6.ts";
 import type { DatapathConfig } from "../control/tables.ts";
 import type { ClusterMemory } from "./cluster-memory.ts";
 import { CHUNK_PACKETS } from "./memory-plan.ts";
@@ -11,7 +12,7 @@ const LONGEST_INTERVAL = 262_144;
 export class MapQuotas {
   readonly #memory: ClusterMemory;
   readonly #nodes: number;
-  /** By map: entries of one node. */
+  /** By map: entries of one node. The maps of either family are as large. */
   readonly #limits: readonly number[];
   readonly #interval: number;
   #nextLook: number;
@@ -19,7 +20,8 @@ export class MapQuotas {
   constructor(memory: ClusterMemory, nodes: number, config: DatapathConfig) {
     this.#memory = memory;
     this.#nodes = nodes;
-    this.#limits = [config.ctMapTcpMax, config.ctMapAnyMax, config.natMapMax];
+    const family = [config.ctMapTcpMax, config.ctMapAnyMax, config.natMapMax];
+    this.#limits = [...family, ...family];
     this.#interval = Math.max(CHUNK_PACKETS, Math.min(LONGEST_INTERVAL, Math.floor(Math.min(...this.#limits) / 4)));
     this.#nextLook = this.#interval;
   }
@@ -35,7 +37,8 @@ export class MapQuotas {
   mayBeOver(): boolean {
     const { shards, arena } = this.#memory;
     const live = (table: number): number => shards.reduce((sum, shard) => sum + arena.get32(shard + table + T_LIVE), 0);
-    return live(S_CT) > Math.min(this.#limits[0] ?? 0, this.#limits[1] ?? 0) || live(S_NAT) > (this.#limits[2] ?? 0);
+    const [tcp = 0, any = 0, nat = 0] = this.#limits, conntrack = Math.min(tcp, any);
+    return live(S_CT) > conntrack || live(S_NAT) > nat || live(S_CT6) > conntrack || live(S_NAT6) > nat;
   }
 
   /** Clears the counts that the workers will fill. */

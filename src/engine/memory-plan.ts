@@ -3,8 +3,9 @@
 import { P_ROOM } from "../kernel/layout.ts";
 import { IN_SIZE } from "../kernel/pipeline/layout-intake.ts";
 import { R_STRIDE, ROUTE_CAPACITY, SK_SIZE } from "../kernel/layout-way.ts";
+import { SPARE_BYTES } from "../kernel/layout6.ts";
 import {
-  B_SIZE, NC_COUNT, STREAM_COUNT, TALLY_CAPACITY, TL_STRIDE, U_SIZE, X_SIZE, TR_SIZE,
+  B_SIZE, GARBAGE_MAPS, NC_COUNT, QUOTA_MAPS, STREAM_COUNT, TALLY_CAPACITY, TL_STRIDE, U_SIZE, X_SIZE, TR_SIZE,
 } from "../kernel/pipeline/layout-batch.ts";
 import { type ShardCapacity, shardBytes } from "./image/shard-image.ts";
 
@@ -23,14 +24,16 @@ const FRAME_AREA = CHUNK_BYTES + MAX_FRAME + CHUNK_PACKETS * 2 * RUN_HEADROOM;
 const FRAMES_IN_CHUNK = CHUNK_BYTES + MAX_FRAME;
 const RECORD_HEADER = 16;
 const TUNNEL_OVERHEAD = 50;
+/** What a Time Exceeded is longer than the shortest packet it answers (RFC 4443: headers and the quote), at most. */
+const ANSWER_GROWTH = 68;
 
 /** Bytes of each stream's block per worker and slot: pod (sent and delivered), overlay and external (with room for a
  * second crossing), trace (the longest way has six hooks). */
 export const STREAM_BYTES: readonly number[] = [
-  2 * (FRAMES_IN_CHUNK + CHUNK_PACKETS * RECORD_HEADER),
-  2 * (FRAMES_IN_CHUNK + CHUNK_PACKETS * (RECORD_HEADER + TUNNEL_OVERHEAD)),
-  2 * (FRAMES_IN_CHUNK + CHUNK_PACKETS * RECORD_HEADER),
-  6 * (FRAMES_IN_CHUNK + CHUNK_PACKETS * TR_SIZE),
+  2 * (FRAMES_IN_CHUNK + CHUNK_PACKETS * (RECORD_HEADER + ANSWER_GROWTH)),
+  2 * (FRAMES_IN_CHUNK + CHUNK_PACKETS * (RECORD_HEADER + TUNNEL_OVERHEAD + ANSWER_GROWTH)),
+  2 * (FRAMES_IN_CHUNK + CHUNK_PACKETS * (RECORD_HEADER + ANSWER_GROWTH)),
+  6 * (FRAMES_IN_CHUNK + CHUNK_PACKETS * (TR_SIZE + ANSWER_GROWTH)),
 ];
 
 /** Part of the capture that one chunk's records are taken from as they lie. */
@@ -40,9 +43,13 @@ export const INTAKE_AREA_BYTES = CHUNK_BYTES + 96 * 1024;
 export const JOINED_BYTES = Math.max(...STREAM_BYTES);
 
 /** Per-shard capacities: 32,768 ports of one destination need as many mappings of two halves, and as many conntrack
- * entries on each of two nodes. Flow records are what --max-flows asks for, spread over the shards with room for skew. */
-export function shardCapacity(maxFlows: number): ShardCapacity {
-  return { conntrack: 131_072, nat: 131_072, fragments: 1024, flows: Math.max(256, Math.min(32_768, Math.ceil(maxFlows / SHARD_COUNT) * 2)) };
+ * entries on each of two nodes. With IPv6 each family has room for just that, so that both fit into one memory. Flow records
+ * are what --max-flows asks for, spread over the shards with room for skew. */
+export function shardCapacity(maxFlows: number, ipv6: boolean): ShardCapacity {
+  const flows = Math.max(256, Math.min(ipv6 ? 8192 : 32_768, Math.ceil(maxFlows / SHARD_COUNT) * 2));
+  if (!ipv6) return { conntrack: 131_072, nat: 131_072, fragments: 1024, flows };
+  const family = { conntrack: 65_536, nat: 65_536, fragments: 1024, flows };
+  return { ...family, ipv6: family };
 }
 
 export const FRAME_AREA_BYTES = FRAME_AREA;
@@ -59,7 +66,9 @@ export const WORKER_SCRATCH: WorkerMemory = { savedBytes: SAVED_BYTES, madeBytes
 /** Bytes of memory for a run; `staticBytes` is an upper bound of the read-only tables. */
 export function memoryBytes(staticBytes: number, workers: number, nodes: number, uses: number, capacity: ShardCapacity): number {
   const streams = STREAM_BYTES.reduce((sum, bytes) => sum + bytes + 64, 0);
-  const perWorker = SLOT_COUNT * (DESCRIPTOR_AREA_BYTES + streams) + SAVED_BYTES + MADE_BYTES + X_SIZE + P_ROOM + 6 * 16 + (uses + 3) * U_SIZE +
-    TALLY_CAPACITY * (TL_STRIDE + 16) + ROUTE_CAPACITY * (R_STRIDE + 16) + SK_SIZE + NC_COUNT * 8 + STREAM_COUNT * 4 + SHARD_COUNT * 4 + nodes * 4 + nodes * 32 + 8192;
-  return staticBytes + workers * perWorker + SLOT_COUNT * FRAME_AREA + JOINED_BYTES + 2 * CHUNK_PACKETS + SLOT_COUNT * (INTAKE_AREA_BYTES + 64) + IN_SIZE + 256 + SHARD_COUNT * (shardBytes(capacity) + 1024 + nodes * 12) + nodes * 4 + 65_536;
+  const perWorker = SLOT_COUNT * (DESCRIPTOR_AREA_BYTES + streams) + SAVED_BYTES + MADE_BYTES + SPARE_BYTES + X_SIZE + P_ROOM + 6 * 16 + (uses + 3) * U_SIZE +
+    TALLY_CAPACITY * (TL_STRIDE + 16) + ROUTE_CAPACITY * (R_STRIDE + 16) + SK_SIZE + NC_COUNT * 8 + STREAM_COUNT * 4 + SHARD_COUNT * 4 + nodes * 4 + nodes * GARBAGE_MAPS * 16 + 8192;
+  const intake = SLOT_COUNT * (INTAKE_AREA_BYTES + 64) + IN_SIZE + 256;
+  return staticBytes + workers * perWorker + SLOT_COUNT * FRAME_AREA + JOINED_BYTES + 2 * CHUNK_PACKETS + intake + SHARD_COUNT * (shardBytes(capacity) + 1024 + nodes * QUOTA_MAPS * 4) +
+    nodes * 4 + 65_536;
 }

@@ -8,13 +8,14 @@ import { InputError } from "../cluster/input-error.ts";
 import type { CaptureReader } from "../io/capture-record.ts";
 import { type MergedCaptures, mergeCaptures } from "../io/merge.ts";
 import {
-  NC_DEFECT_ECHO, NC_DEFECT_POD_ERROR, NC_NAT_RETRIES, NC_ON_WAY, NC_OPENERS_ASSUMED, NC_OVERSIZED, NC_PACKETS_WITHOUT_FLOW, NC_PARTIAL_CSUM, NC_REPLY_DEFECT, NC_REPLY_DIFFERENT,
+  GARBAGE_MAPS, NC_ANSWERED, NC_DEFECT6, NC_DEFECT_ECHO, NC_DEFECT_POD_ERROR, NC_NAT_RETRIES, NC_ON_WAY, NC_OPENERS_ASSUMED, NC_OVERSIZED, NC_PACKETS_WITHOUT_FLOW, NC_PARTIAL_CSUM,
+  NC_REPLY_DEFECT, NC_REPLY_DIFFERENT,
   NC_REPLY_FIRST_DIFFERENT, NC_REPLY_IDENTICAL, NC_REPLY_RESTORED, NC_SNAPPED,
 } from "../kernel/pipeline/layout-batch.ts";
 import { OUT_DELIVERED, OUT_DROPPED, OUT_FORWARDED, OUT_PASSED } from "../kernel/layout-flow.ts";
 import type { FlowMaps } from "../observe/map-records.ts";
 import type { RunResult } from "../observe/run-result.ts";
-import { AddressBook } from "./address-book.ts";
+import { AddressBook4, AddressBook6 } from "./address-book.ts";
 import { BatchTimes } from "./batch-times.ts";
 import { CaptureTally } from "./capture-tally.ts";
 import { ChunkFiller, CLOCK_START } from "./chunk-filler.ts";
@@ -28,7 +29,7 @@ import { Gathering } from "./gather.ts";
 import { Intake } from "./intake.ts";
 import { MainKernel } from "./main-kernel.ts";
 import { MapQuotas } from "./map-quotas.ts";
-import { clusterAddresses } from "./image/cluster-image.ts";
+import { clusterAddresses, clusterAddresses6 } from "./image/cluster-addresses.ts";
 import { SLOT_COUNT } from "./memory-plan.ts";
 import type { ReplayEnd, ReplayHooks, ReplayOptions } from "./replay-options.ts";
 import { Steering } from "./steer.ts";
@@ -121,7 +122,9 @@ class ReplayRun {
     this.#merged = merged;
     this.#bytesTotal = bytesTotal;
     this.#tally = new CaptureTally(options.captures.length);
-    const steering = new Steering(new AddressBook(clusterAddresses(options.tables)), options.tables.config.tunnelPort);
+    const steering = new Steering(
+      new AddressBook4(clusterAddresses(options.tables)), new AddressBook6(clusterAddresses6(options.tables)), options.tables.config.tunnelPort,
+    );
     const kernel = new MainKernel(memory.arena, options.kernel);
     this.#filler = new ChunkFiller(merged, memory, steering, this.#tally, options, Intake.of(memory, merged, options, kernel));
     this.#garbage = new GarbageSchedule(options.tables.nodes.length, CLOCK_START);
@@ -243,17 +246,17 @@ class ReplayRun {
   async #collectAt(due: number): Promise<void> {
     const { arena, workers } = this.#memory, nodes = this.#options.tables.nodes.length;
     for (const worker of workers) {
-      arena.bytes.fill(0, worker.collected, worker.collected + nodes * 32);
+      arena.bytes.fill(0, worker.collected, worker.collected + nodes * GARBAGE_MAPS * 16);
       for (let node = 0; node < nodes; node++) arena.put32(worker.due + 4 * node, this.#garbage.isDue(node, due) ? 1 : 0);
     }
     await this.#pool.finished(this.#pool.postCollection(due));
     for (let node = 0; node < nodes; node++) {
       if (!this.#garbage.isDue(node, due)) continue;
       let share = 0;
-      for (const map of [0, 1]) {
+      for (let map = 0; map < GARBAGE_MAPS; map++) {
         let alive = 0, deleted = 0;
         for (const worker of workers) {
-          const at = worker.collected + (node * 2 + map) * 16;
+          const at = worker.collected + (node * GARBAGE_MAPS + map) * 16;
           alive += arena.view.getFloat64(at, true);
           deleted += arena.view.getFloat64(at + 8, true);
         }
@@ -282,7 +285,12 @@ class ReplayRun {
       partialChecksumsCompleted: note(NC_PARTIAL_CSUM), oversizedFrames: note(NC_OVERSIZED), snappedFrames: note(NC_SNAPPED),
       openersAssumed: note(NC_OPENERS_ASSUMED), repeatedFrames: this.#filler.repeats.count, flowCount: totals.flows,
       flowsNotListed: Math.max(0, totals.flows - this.#options.maxFlows), packetsWithoutFlow: note(NC_PACKETS_WITHOUT_FLOW),
-      defects: { echoErrorChecksum: note(NC_DEFECT_ECHO), podErrorChecksum: note(NC_DEFECT_POD_ERROR) },
+      defects: {
+        echoErrorChecksum: note(NC_DEFECT_ECHO), podErrorChecksum: note(NC_DEFECT_POD_ERROR), errorNotTranslated6: note(NC_DEFECT6),
+        timeExceededLost6: note(NC_DEFECT6 + 1), shortQuote6: note(NC_DEFECT6 + 2), quoteChecksum6: note(NC_DEFECT6 + 3),
+        quotedReply6: note(NC_DEFECT6 + 4), unspecifiedAddress6: note(NC_DEFECT6 + 5), leftoverPort6: note(NC_DEFECT6 + 6),
+      },
+      answered: note(NC_ANSWERED),
       conntrackEntries: totals.conntrack, natEntries: totals.nat, evictions: { conntrack: totals.evictedConntrack, nat: totals.evictedNat },
       garbageCollected: this.#collected, natRetriesOverHalf: note(NC_NAT_RETRIES),
       interrupted: this.#interrupted || this.#merged.faults.length > 0,

@@ -2,13 +2,14 @@
 // directions of a flow, its fragments and all flows that could collide on a SNAT port meet in one shard.
 import type { IgnoredReason } from "../observe/run-result.ts";
 import { ENTRY_HOST, ENTRY_NETDEV, ENTRY_OVERLAY, ENTRY_POD, ENTRY_REPLY } from "../kernel/pipeline/layout-batch.ts";
-import type { AddressBook } from "./address-book.ts";
-import { ADDRESS_FURTHER, ADDRESS_NODE, ADDRESS_POD } from "./image/cluster-image.ts";
+import { type AddressBook, wordAt } from "./address-book.ts";
+import { ADDRESS_FURTHER, ADDRESS_NODE, ADDRESS_POD } from "./image/cluster-addresses.ts";
 import { hashWord } from "./image/static-hash.ts";
+import { type IpFamily, IPV4, IPV6, neededBytes, quotedHeader } from "./ip-header.ts";
 import { SHARD_COUNT } from "./memory-plan.ts";
 
-const IP_HEADER = 20, UDP_HEADER = 8, TUNNEL_HEADER = 8, ETH_HEADER = 14;
-const ICMP = 1, TCP = 6, UDP = 17;
+const UDP_HEADER = 8, TUNNEL_HEADER = 8, ETH_HEADER = 14, UDP = 17;
+const SHARD_MASK = SHARD_COUNT - 1;
 
 /** What steer() finds; one object serves for any number of calls. */
 export class Steering {
@@ -19,52 +20,58 @@ export class Steering {
   vni = 0;
   remote = 0;
   innerOffset = 0;
-  readonly #book: AddressBook;
+  readonly #book4: AddressBook;
+  readonly #book6: AddressBook;
   readonly #tunnelPort: number;
 
-  constructor(book: AddressBook, tunnelPort: number) {
-    this.#book = book;
+  /** `book6` is empty where the installation has no IPv6. */
+  constructor(book4: AddressBook, book6: AddressBook, tunnelPort: number) {
+    this.#book4 = book4;
+    this.#book6 = book6;
     this.#tunnelPort = tunnelPort;
   }
 
-  /** Steers the IPv4 packet at bytes[ip] of `length` captured and `wireLength` real bytes. `atPods`: the capture was taken
-   * at the pods. Returns null, or why the packet enters nowhere. */
-  steer(bytes: Uint8Array, ip: number, length: number, wireLength: number, atPods: boolean): IgnoredReason | null {
+  /** Steers the packet of `family` at bytes[ip] of `length` captured and `wireLength` real bytes. `atPods`: the capture was
+   * taken at the pods. Returns null, or why the packet enters nowhere. */
+  steer(family: IpFamily, bytes: Uint8Array, ip: number, length: number, wireLength: number, atPods: boolean): IgnoredReason | null {
     this.innerOffset = 0;
-    if (length < IP_HEADER) return "too-short";
-    if ((at(bytes, ip) >> 4) !== 4) return "not-ip";
-    if (length < wireLength && length < neededBytes(bytes, ip)) return "too-short";
-    const source = word(bytes, ip + 12), destination = word(bytes, ip + 16);
-    const from = this.#book.find(source), to = this.#book.find(destination);
+    if (length < family.header) return "too-short";
+    if (at(bytes, ip) >> 4 !== family.version) return "not-ip";
+    if (length < wireLength && length < neededBytes(family, bytes, ip, length)) return "too-short";
+    const book = this.#bookOf(family), from = book.find(bytes, ip + family.source), to = book.find(bytes, ip + family.destination);
     if (from < 0 && to < 0) return "not-of-the-model";
-    const fromPod = from >= 0 && this.#book.kindOf(from) === ADDRESS_POD;
-    const toPod = to >= 0 && this.#book.kindOf(to) === ADDRESS_POD;
+    const fromPod = from >= 0 && book.kindOf(from) === ADDRESS_POD;
+    const toPod = to >= 0 && book.kindOf(to) === ADDRESS_POD;
     if (fromPod) {
       this.entry = ENTRY_POD;
-      this.node = this.#book.nodeOf(from);
+      this.node = book.nodeOf(from);
     } else if (atPods) {
       if (!toPod) return "not-of-the-model";
       this.entry = ENTRY_REPLY;
-      this.node = this.#book.nodeOf(to);
-    } else if (to >= 0 && this.#enterTunnel(bytes, ip, length)) {
-      return this.#steerInner(bytes, ip, length, to);
+      this.node = book.nodeOf(to);
+    } else if (to >= 0 && family === IPV4 && this.#enterTunnel(bytes, ip, length)) {
+      return this.#steerInner(bytes, ip, length, book.nodeOf(to));
     } else if (from >= 0) {
       // A node's further addresses are what SNAT gives: such a packet has been through the datapath already.
-      if (this.#book.kindOf(from) !== ADDRESS_NODE) return "not-of-the-model";
+      if (book.kindOf(from) !== ADDRESS_NODE) return "not-of-the-model";
       this.entry = ENTRY_HOST;
-      this.node = this.#book.nodeOf(from);
+      this.node = book.nodeOf(from);
     } else {
       this.entry = ENTRY_NETDEV;
-      this.node = this.#book.nodeOf(to);
+      this.node = book.nodeOf(to);
     }
-    this.shard = this.#shardOf(bytes, ip, length, from, to, source, destination);
+    this.shard = this.#shardOf(family, bytes, ip, length, from, to);
     return null;
+  }
+
+  #bookOf(family: IpFamily): AddressBook {
+    return family === IPV6 ? this.#book6 : this.#book4;
   }
 
   /** Is it tunnel traffic (VXLAN, RFC 7348 section 5; Geneve without regard to options, RFC 8926 section 3.4)? */
   #enterTunnel(bytes: Uint8Array, ip: number, length: number): boolean {
     const header = (at(bytes, ip) & 0x0f) * 4;
-    if (at(bytes, ip + 9) !== UDP || header < IP_HEADER || length < header + UDP_HEADER + TUNNEL_HEADER + ETH_HEADER + IP_HEADER) return false;
+    if (at(bytes, ip + 9) !== UDP || header < IPV4.header || length < header + UDP_HEADER + TUNNEL_HEADER + ETH_HEADER + IPV4.header) return false;
     if ((at(bytes, ip + 6) & 0x1f) !== 0 || at(bytes, ip + 7) !== 0) return false;
     if (at(bytes, ip + header + 2) * 256 + at(bytes, ip + header + 3) !== this.#tunnelPort) return false;
     const tunnel = ip + header + UDP_HEADER;
@@ -73,59 +80,47 @@ export class Steering {
     return true;
   }
 
-  #steerInner(bytes: Uint8Array, ip: number, length: number, to: number): IgnoredReason | null {
+  #steerInner(bytes: Uint8Array, ip: number, length: number, node: number): IgnoredReason | null {
     const inner = ip + this.innerOffset + ETH_HEADER, left = length - this.innerOffset - ETH_HEADER;
-    if (at(bytes, inner - 2) !== 0x08 || at(bytes, inner - 1) !== 0) return "not-ip";
+    const type = at(bytes, inner - 2) * 256 + at(bytes, inner - 1), family = type === IPV6.etherType ? IPV6 : IPV4;
+    if (type !== family.etherType) return "not-ip";
+    if (left < family.header) return "too-short";
     this.entry = ENTRY_OVERLAY;
-    this.node = this.#book.nodeOf(to);
-    this.remote = word(bytes, ip + 12);
-    const source = word(bytes, inner + 12), destination = word(bytes, inner + 16);
-    this.shard = this.#shardOf(bytes, inner, left, this.#book.find(source), this.#book.find(destination), source, destination);
+    this.node = node;
+    this.remote = wordAt(bytes, ip + IPV4.source);
+    const book = this.#bookOf(family);
+    this.shard = this.#shardOf(family, bytes, inner, left, book.find(bytes, inner + family.source), book.find(bytes, inner + family.destination));
     return null;
   }
 
-  #shardOf(bytes: Uint8Array, ip: number, length: number, from: number, to: number, source: number, destination: number): number {
-    const quoted = this.#quotedRemote(bytes, ip, length);
-    if (quoted !== null) return hashWord(quoted) & (SHARD_COUNT - 1);
-    if (this.#isOutside(from)) return hashWord(source) & (SHARD_COUNT - 1);
-    if (this.#isOutside(to)) return hashWord(destination) & (SHARD_COUNT - 1);
-    const a = this.#book.nodeOf(from), b = this.#book.nodeOf(to);
-    return hashWord(Math.min(a, b) * 65_536 + Math.max(a, b)) & (SHARD_COUNT - 1);
+  #shardOf(family: IpFamily, bytes: Uint8Array, ip: number, length: number, from: number, to: number): number {
+    const book = this.#bookOf(family), quoted = this.#quotedRemote(family, bytes, ip, length);
+    if (quoted >= 0) return book.hash(bytes, quoted) & SHARD_MASK;
+    if (isOutside(book, from)) return book.hash(bytes, ip + family.source) & SHARD_MASK;
+    if (isOutside(book, to)) return book.hash(bytes, ip + family.destination) & SHARD_MASK;
+    const a = book.nodeOf(from), b = book.nodeOf(to);
+    return hashWord(Math.min(a, b) * 65_536 + Math.max(a, b)) & SHARD_MASK;
   }
 
-  /** None of the cluster's, or a node's further address, which every other node's ipcache takes for the world: pods of many
-   * nodes reach it by one egress IP. */
-  #isOutside(handle: number): boolean {
-    return handle < 0 || this.#book.kindOf(handle) === ADDRESS_FURTHER;
-  }
-
-  /** The end outside the cluster of the flow that an ICMP error quotes; null for anything else. */
-  #quotedRemote(bytes: Uint8Array, ip: number, length: number): number | null {
-    if (at(bytes, ip + 9) !== ICMP) return null;
-    const header = (at(bytes, ip) & 0x0f) * 4;
-    if (length < header + 8 + IP_HEADER || (at(bytes, ip + 6) & 0x1f) !== 0 || at(bytes, ip + 7) !== 0) return null;
-    const type = at(bytes, ip + header);
-    if (type !== 3 && type !== 11 && type !== 12) return null;
-    const source = word(bytes, ip + header + 8 + 12), destination = word(bytes, ip + header + 8 + 16);
-    const from = this.#book.find(source), to = this.#book.find(destination);
+  /** Where the address of the end outside the cluster lies, of the flow that an ICMP error quotes; -1 for anything else. */
+  #quotedRemote(family: IpFamily, bytes: Uint8Array, ip: number, length: number): number {
+    const inner = quotedHeader(family, bytes, ip, length);
+    if (inner < 0) return -1;
+    const book = this.#bookOf(family), source = inner + family.source, destination = inner + family.destination;
+    const from = book.find(bytes, source), to = book.find(bytes, destination);
     if (from < 0) return source;
     // A translated packet comes from an egress IP, itself a further address: the other end decides.
-    if (this.#isOutside(to)) return destination;
-    return this.#isOutside(from) ? source : null;
+    if (isOutside(book, to)) return destination;
+    return isOutside(book, from) ? source : -1;
   }
 }
 
-/** Captured bytes below which a cut packet cannot be judged by its headers: up to the TCP checksum, an ICMP error's
- * quoted ports, eight bytes of anything else. */
-function neededBytes(bytes: Uint8Array, ip: number): number {
-  const header = (at(bytes, ip) & 0x0f) * 4, protocol = at(bytes, ip + 9);
-  return header + (protocol === TCP ? 18 : protocol === ICMP ? 8 + IP_HEADER + 8 : 8);
+/** None of the cluster's, or a node's further address, which every other node's ipcache takes for the world: pods of many
+ * nodes reach it by one egress IP. */
+function isOutside(book: AddressBook, handle: number): boolean {
+  return handle < 0 || book.kindOf(handle) === ADDRESS_FURTHER;
 }
 
 function at(bytes: Uint8Array, offset: number): number {
   return bytes[offset] as number;
-}
-
-function word(bytes: Uint8Array, offset: number): number {
-  return at(bytes, offset) | (at(bytes, offset + 1) << 8) | (at(bytes, offset + 2) << 16) | (at(bytes, offset + 3) << 24);
 }

@@ -1,13 +1,16 @@
-import { TR_CT, TR_HOOK, TR_NAT_ADDR, TR_NAT_PORT, TR_NODE, TR_POLICY, TR_REMOTE, TR_SEQ_LO, TR_TO, TR_VERDICT, TR_VNI } from "../kernel/pipeline/layout-batch.ts";
+import {
+  TR_CT, TR_HOOK, TR_NAT_ADDR, TR_NAT_FAMILY, TR_NAT_PORT, TR_NODE, TR_POLICY, TR_REMOTE, TR_SEQ_LO, TR_TO, TR_VERDICT, TR_VNI,
+} from "../kernel/pipeline/layout-batch.ts";
+import { TO_DEVICE, TO_ENDPOINT, TO_HOST, TO_NEIGH, TO_NEIGH6, TO_SELF, TO_TUNNEL } from "../kernel/layout.ts";
 import type { DatapathTables } from "../control/tables.ts";
 import { dropReason } from "../observe/drop-reasons.ts";
-import { formatIpv4 } from "../observe/ip-text.ts";
-import type { HookName } from "../observe/run-result.ts";
+import { formatEnd, formatIpv4 } from "../observe/ip-text.ts";
+import type { Address, HookName } from "../observe/run-result.ts";
+import { getAddress6 } from "./image/address6.ts";
 import { addressOf, wirePort } from "./image/arena.ts";
 
 /** By HOOK_… number of the kernel. */
 export const HOOK_NAMES: readonly HookName[] = ["from-container", "to-netdev", "from-overlay", "from-netdev", "to-container"];
-const TO_TUNNEL = 1, TO_NEIGH = 2, TO_ENDPOINT = 3, TO_HOST = 4;
 const CT_NAMES = ["new", "established", "reply", "related"] as const;
 
 /** One line on what a hook did with a packet: packet number, hook and node, verdict, policy, translation, drop reason. */
@@ -21,19 +24,29 @@ export function traceComment(view: DataView, at: number, tables: DatapathTables)
     const reason = dropReason(-verdict);
     return [...parts, `DROPPED ${-verdict} ${reason.text}`].join(", ");
   }
-  const nat = word(TR_NAT_ADDR);
-  if (nat !== 0 && (hook === "to-netdev" || hook === "from-netdev"))
-    parts.push(`${hook === "to-netdev" ? "SNAT to" : "translated back to"} ${formatIpv4(addressOf(nat))}:${wirePort(word(TR_NAT_PORT))}`);
+  const nat = tracedNat(view, at);
+  if (nat !== null && (hook === "to-netdev" || hook === "from-netdev"))
+    parts.push(`${hook === "to-netdev" ? "SNAT to" : "translated back to"} ${formatEnd(nat.address, nat.port)}`);
   parts.push(verdictText(hook, verdict, word(TR_TO), word(TR_REMOTE), word(TR_VNI)));
   return parts.join(", ");
+}
+
+/** What the NAT entry that a traced hook used translates to; null where none did. */
+export function tracedNat(view: DataView, at: number): { readonly address: Address; readonly port: number } | null {
+  const family = view.getInt32(at + TR_NAT_FAMILY, true), port = wirePort(view.getInt32(at + TR_NAT_PORT, true));
+  if (family === 0) return null;
+  return { address: family === 6 ? getAddress6(view, at + TR_NAT_ADDR) : addressOf(view.getInt32(at + TR_NAT_ADDR, true)), port };
 }
 
 function verdictText(hook: HookName, verdict: number, to: number, remote: number, vni: number): string {
   if (verdict === 0) return hook === "to-netdev" ? "FORWARDED out of the device" : "PASSED to the node's stack";
   switch (to) {
     case TO_TUNNEL: return `REDIRECTED into the tunnel to ${formatIpv4(addressOf(remote))}, VNI ${vni}`;
-    case TO_NEIGH: return "REDIRECTED to the route's device";
+    case TO_NEIGH:
+    case TO_NEIGH6:
+    case TO_DEVICE: return "REDIRECTED to the route's device";
     case TO_ENDPOINT: return "DELIVERED to the pod";
+    case TO_SELF: return "ANSWERED by the program itself";
     case TO_HOST: return "PASSED to the node's stack";
     default: return "FORWARDED";
   }

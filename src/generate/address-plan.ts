@@ -27,6 +27,21 @@ export interface AddressPlan {
   destinationPrefixes(policy: number): readonly PlannedPrefix[];
 }
 
+/** The IPv6 side of the plan, 16 bytes in wire order each: a prefix of its own and the IPv4 address of the same thing. It has nodes fd00:ac10::/64 (whose addresses are the egress IPs too: they come from interfaces), pods a /64 a node of fd00:10::/32,
+ * remotes the network that RFC 5180 sets aside for measurements, 2001:2::/48. */
+export interface AddressPlan6 {
+  nodeAddress(node: number): Uint8Array;
+  podNetwork(node: number): Uint8Array;
+  podAddress(pod: number): Uint8Array;
+  remoteAddress(remote: number): Uint8Array;
+  destinationPrefixes(policy: number): readonly PlannedPrefix6[];
+}
+
+export interface PlannedPrefix6 {
+  readonly address: Uint8Array;
+  readonly bits: number;
+}
+
 const NODE_BASE = 0xac10_000a;
 const EGRESS_BASE = 0xac18_0001;
 const POD_BASE = 0x0a00_0000;
@@ -60,6 +75,36 @@ export function planAddresses(settings: GenerateSettings): AddressPlan {
     egressAddress: (policy) => EGRESS_BASE + policy,
     destinationPrefixes: (policy) => tile(REMOTE_NETWORK, shareOf(settings.prefixes, policies, policy)),
   };
+}
+
+const NODES_6 = [0xfd00_ac10, 0] as const, PODS_6 = 0xfd00_0010, REMOTES_6 = [0x2001_0002, 0] as const;
+/** The remotes' last 32 bits are those of the IPv4 plan. */
+const REMOTE_HOST_BITS = 96;
+
+export function planAddresses6(plan: AddressPlan): AddressPlan6 {
+  return {
+    nodeAddress: (node) => bytes6(...NODES_6, 0, plan.nodeAddress(node)),
+    podNetwork: (node) => bytes6(PODS_6, node << 16, 0, 0),
+    podAddress: (pod) => bytes6(PODS_6, plan.podNode(pod) << 16, 0, plan.podAddress(pod)),
+    remoteAddress: (remote) => bytes6(...REMOTES_6, 0, plan.remoteAddress(remote)),
+    destinationPrefixes: (policy) => plan.destinationPrefixes(policy).map(({ address, bits }) => ({ address: bytes6(...REMOTES_6, 0, address), bits: REMOTE_HOST_BITS + bits })),
+  };
+}
+
+function bytes6(...words: readonly number[]): Uint8Array {
+  const bytes = new Uint8Array(16), view = new DataView(bytes.buffer);
+  for (const [k, word] of words.entries()) view.setUint32(4 * k, word);
+  return bytes;
+}
+
+/** Eight groups, none shortened (RFC 4291 section 2.2, form 1). */
+export function address6Text(bytes: Uint8Array): string {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, 16);
+  return Array.from({ length: 8 }, (_, k) => view.getUint16(2 * k).toString(16)).join(":");
+}
+
+export function prefix6Text({ address, bits }: PlannedPrefix6): string {
+  return `${address6Text(address)}/${bits}`;
 }
 
 /** How many of `total` things the holder gets when they are dealt out in turn. */

@@ -1,15 +1,16 @@
 // The manifests of a generated cluster, as `kubectl get … -o yaml` prints them, written piece by piece.
 import { open, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
-import { addressText, prefixText, type AddressPlan } from "./address-plan.ts";
+import { address6Text, addressText, planAddresses6, prefix6Text, prefixText, type AddressPlan, type AddressPlan6 } from "./address-plan.ts";
 import type { GenerateSettings } from "./options.ts";
 
 const NAMESPACE = "generated";
+const POD_PREFIX_6 = 64, NODE_PREFIX_6 = 64;
 /** The first identity that a cluster hands out to pods (pkg/identity/numericidentity.go). */
 const FIRST_IDENTITY = 256;
 const FIRST_ENDPOINT_ID = 10;
 /** Jumbo frames underneath, so that the tunnel's 50 bytes fit over a 1500-byte packet. */
-const DEVICE_MTU = 9000;
+const DEVICE_MTU = 9000, DEVICE = "eth0";
 /** Defaults of 1.19's agent for the maps that a large model may outgrow. */
 const DEFAULT_MAP_SIZES = { policy: 16_384, tcp: 524_288, any: 262_144, nat: 524_288 } as const;
 const PIECE_LEN = 1 << 18;
@@ -46,16 +47,17 @@ async function writeText(path: string, pieces: Iterable<string>): Promise<void> 
 
 /** Writes the model into `folder` and returns the names of its files. */
 export async function writeCluster(folder: string, settings: GenerateSettings, plan: AddressPlan): Promise<readonly string[]> {
+  const plan6 = settings.ipFamily === "4" ? null : planAddresses6(plan);
   const files = new Map<string, Iterable<string>>([
     ["cilium-config.yaml", [configMap(settings, plan)]],
     ["namespaces.yaml", [namespace()]],
-    ["nodes.yaml", nodes(plan)],
-    ["ciliumnodes.yaml", ciliumNodes(plan)],
+    ["nodes.yaml", nodes(plan, plan6)],
+    ["ciliumnodes.yaml", ciliumNodes(plan, plan6)],
     ["ciliumidentities.yaml", identities(settings)],
-    ["ciliumendpoints.yaml", endpoints(settings, plan)],
-    ["node-network.yaml", nodeNetworks(settings, plan)],
+    ["ciliumendpoints.yaml", endpoints(settings, plan, plan6)],
+    ["node-network.yaml", nodeNetworks(settings, plan, plan6)],
   ]);
-  if (settings.policies > 0) files.set("policies.yaml", policies(settings, plan));
+  if (settings.policies > 0) files.set("policies.yaml", policies(settings, plan, plan6));
   for (const [name, pieces] of files) await writeText(join(folder, name), pieces);
   return [...files.keys()];
 }
@@ -82,7 +84,7 @@ data:
   kube-proxy-replacement: "true"
   routing-mode: tunnel
   tunnel-protocol: vxlan
-${grown.join("")}`;
+${settings.ipFamily === "4" ? "" : '  enable-ipv6: "true"\n'}${grown.join("")}`;
 }
 
 function policyEntryCount(settings: GenerateSettings, plan: AddressPlan): number {
@@ -106,7 +108,7 @@ function nodeLabels(plan: AddressPlan, node: number): string {
   return `    labels:\n      kubernetes.io/hostname: ${name}\n${role}`;
 }
 
-function* nodes(plan: AddressPlan): Iterable<string> {
+function* nodes(plan: AddressPlan, plan6: AddressPlan6 | null): Iterable<string> {
   yield LIST_HEAD;
   for (let node = 0; node < plan.nodes; node++) {
     const podCidr = prefixText(plan.podCidr(node));
@@ -118,15 +120,26 @@ ${nodeLabels(plan, node)}  spec:
     podCIDR: ${podCidr}
     podCIDRs:
     - ${podCidr}
-  status:
+${plan6 === null ? "" : `    - ${podPrefix6(plan6, node)}\n`}  status:
     addresses:
     - address: ${addressText(plan.nodeAddress(node))}
       type: InternalIP
-`;
+${plan6 === null ? "" : `    - address: ${address6Text(plan6.nodeAddress(node))}\n      type: InternalIP\n`}`;
   }
 }
 
-function* ciliumNodes(plan: AddressPlan): Iterable<string> {
+function podPrefix6(plan6: AddressPlan6, node: number): string {
+  return prefix6Text({ address: plan6.podNetwork(node), bits: POD_PREFIX_6 });
+}
+
+/** The node's own, and cilium_host's: the first of the pod network. */
+function internalAddresses6(plan6: AddressPlan6, node: number): string {
+  const host = Uint8Array.from(plan6.podNetwork(node));
+  host[host.length - 1] = 1;
+  return `    - ip: ${address6Text(plan6.nodeAddress(node))}\n      type: InternalIP\n    - ip: ${address6Text(host)}\n      type: CiliumInternalIP\n`;
+}
+
+function* ciliumNodes(plan: AddressPlan, plan6: AddressPlan6 | null): Iterable<string> {
   yield LIST_HEAD;
   for (let node = 0; node < plan.nodes; node++) {
     yield `- apiVersion: cilium.io/v2
@@ -139,10 +152,10 @@ ${nodeLabels(plan, node)}  spec:
       type: InternalIP
     - ip: ${addressText(plan.podCidr(node).address + 1)}
       type: CiliumInternalIP
-    ipam:
+${plan6 === null ? "" : internalAddresses6(plan6, node)}    ipam:
       podCIDRs:
       - ${prefixText(plan.podCidr(node))}
-`;
+${plan6 === null ? "" : `      - ${podPrefix6(plan6, node)}\n`}`;
   }
 }
 
@@ -169,7 +182,7 @@ ${labels.join("")}`;
   }
 }
 
-function* endpoints(settings: GenerateSettings, plan: AddressPlan): Iterable<string> {
+function* endpoints(settings: GenerateSettings, plan: AddressPlan, plan6: AddressPlan6 | null): Iterable<string> {
   yield LIST_HEAD;
   for (let pod = 0; pod < settings.pods; pod++) {
     const group = plan.podGroup(pod);
@@ -188,19 +201,27 @@ function* endpoints(settings: GenerateSettings, plan: AddressPlan): Iterable<str
 ${labels.join("")}    networking:
       addressing:
       - ipv4: ${addressText(plan.podAddress(pod))}
-      node: ${addressText(plan.nodeAddress(plan.podNode(pod)))}
+${plan6 === null ? "" : `        ipv6: ${address6Text(plan6.podAddress(pod))}\n`}      node: ${addressText(plan.nodeAddress(plan.podNode(pod)))}
     state: ready
 `;
   }
 }
 
-function* policies(settings: GenerateSettings, plan: AddressPlan): Iterable<string> {
+/** For IPv6 a policy of its own, since an egressIP gives IPv4 an address only. */
+function* policies(settings: GenerateSettings, plan: AddressPlan, plan6: AddressPlan6 | null): Iterable<string> {
   yield LIST_HEAD;
   for (let policy = 0; policy < settings.policies; policy++) {
-    yield `- apiVersion: cilium.io/v2
+    if (settings.ipFamily !== "6")
+      yield* policyObject(plan, policy, `policy-${policy}`, `egressIP: ${addressText(plan.egressAddress(policy))}`, plan.destinationPrefixes(policy).map(prefixText));
+    if (plan6 !== null) yield* policyObject(plan, policy, `policy-${policy}-ipv6`, `interface: ${DEVICE}`, plan6.destinationPrefixes(policy).map(prefix6Text));
+  }
+}
+
+function* policyObject(plan: AddressPlan, policy: number, name: string, egress: string, prefixes: readonly string[]): Iterable<string> {
+  yield `- apiVersion: cilium.io/v2
   kind: CiliumEgressGatewayPolicy
   metadata:
-    name: policy-${policy}
+    name: ${name}
   spec:
     selectors:
     - podSelector:
@@ -210,14 +231,13 @@ function* policies(settings: GenerateSettings, plan: AddressPlan): Iterable<stri
       nodeSelector:
         matchLabels:
           egress-gateway: ${plan.nodeName(plan.gatewayOfPolicy(policy))}
-      egressIP: ${addressText(plan.egressAddress(policy))}
+      ${egress}
     destinationCIDRs:
 `;
-    for (const prefix of plan.destinationPrefixes(policy)) yield `    - ${prefixText(prefix)}\n`;
-  }
+  for (const prefix of prefixes) yield `    - ${prefix}\n`;
 }
 
-function* nodeNetworks(settings: GenerateSettings, plan: AddressPlan): Iterable<string> {
+function* nodeNetworks(settings: GenerateSettings, plan: AddressPlan, plan6: AddressPlan6 | null): Iterable<string> {
   for (let node = 0; node < plan.nodes; node++) {
     const egress: string[] = [];
     for (let policy = 0; policy < settings.policies; policy++) {
@@ -230,16 +250,16 @@ metadata:
   name: ${plan.nodeName(node)}
 spec:
   devices:
-  - name: eth0
+  - name: ${DEVICE}
     mac: ${nodeMac(plan.nodeAddress(node))}
     mtu: ${DEVICE_MTU}
     addresses:
     - ${addressText(plan.nodeAddress(node))}/12
-${egress.join("")}  routes:
+${egress.join("")}${plan6 === null ? "" : `    - ${prefix6Text({ address: plan6.nodeAddress(node), bits: NODE_PREFIX_6 })}\n`}  routes:
   - to: 0.0.0.0/0
     via: 172.16.0.1
-    dev: eth0
-`;
+    dev: ${DEVICE}
+${plan6 === null ? "" : `  - to: ::/0\n    via: fe80::1\n    dev: ${DEVICE}\n`}`;
   }
 }
 

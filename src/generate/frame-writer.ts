@@ -1,4 +1,4 @@
-// Writes Ethernet frames with IPv4 and TCP, UDP or ICMP echo into a byte array, checksums included.
+// Writes Ethernet frames with IPv4 or IPv6 and TCP, UDP or an echo into a byte array, checksums included.
 
 export const TCP = 6;
 export const UDP = 17;
@@ -9,12 +9,14 @@ export const TCP_SYN = 0x02;
 export const TCP_PSH = 0x08;
 export const TCP_ACK = 0x10;
 
-export const ICMP_ECHO_REPLY = 0;
-export const ICMP_ECHO_REQUEST = 8;
+/** IPv4, IPv6. */
+const ECHO_REPLY = [0, 129] as const, ECHO_REQUEST = [8, 128] as const;
+const ICMP6 = 58;
 
 const ETHERNET_LEN = 14;
 const IPV4_LEN = 20;
-const L4_OFFSET = ETHERNET_LEN + IPV4_LEN;
+const IPV6_LEN = 40;
+const IPV6_VERSION = 0x60;
 /** Shortest Ethernet frame without its check sequence (IEEE 802.3, 64 bytes less 4); shorter ones are padded with zeros. */
 export const MIN_FRAME_LEN = 60;
 const HEADER_LEN = new Map([[TCP, 20], [UDP, 8], [ICMP, 8]]);
@@ -22,8 +24,8 @@ const DONT_FRAGMENT = 0x4000;
 const WINDOW = 0xfaf0;
 
 /** Frame length at which a protocol's packet carries no data. */
-export function headersLen(protocol: number): number {
-  return L4_OFFSET + (HEADER_LEN.get(protocol) ?? 0);
+export function headersLen(protocol: number, six: boolean): number {
+  return ETHERNET_LEN + (six ? IPV6_LEN : IPV4_LEN) + (HEADER_LEN.get(protocol) ?? 0);
 }
 
 /** The fields of one frame; set them, then call write(). Addresses and numbers are unsigned, in host order. */
@@ -34,6 +36,9 @@ export class FrameWriter {
 
   srcAddr = 0;
   dstAddr = 0;
+  /** IPv6: the 16 bytes of each end; the numbers above are then those of the IPv4 plan, from which MACs are made. */
+  srcAddr6: Uint8Array | null = null;
+  dstAddr6: Uint8Array | null = null;
   srcPort = 0;
   dstPort = 0;
   protocol = 0;
@@ -42,8 +47,8 @@ export class FrameWriter {
   sequence = 0;
   acknowledgment = 0;
   tcpFlags = 0;
-  icmpType = 0;
-  /** ICMP echo. */
+  isEchoReply = false;
+  /** Of an echo. ICMP stands for ICMPv6 too. */
   identifier = 0;
   /** True where the pod is the sender: the locally administered MAC addresses of both ends follow from the pod's address. */
   fromPod = false;
@@ -61,10 +66,11 @@ export class FrameWriter {
   /** Writes a frame of `dataLen` payload bytes at out[at]; returns its length, padding included. */
   write(out: Uint8Array, at: number, dataLen: number): number {
     const l4Len = (this.protocol === TCP ? 20 : 8) + dataLen;
-    const frameLen = Math.max(MIN_FRAME_LEN, L4_OFFSET + l4Len);
+    const l4Offset = ETHERNET_LEN + (this.six ? IPV6_LEN : IPV4_LEN), frameLen = Math.max(MIN_FRAME_LEN, l4Offset + l4Len);
     this.writeEthernet(out, at);
-    this.writeIpv4(out, at + ETHERNET_LEN, IPV4_LEN + l4Len);
-    const l4 = at + L4_OFFSET;
+    if (this.six) this.writeIpv6(out, at + ETHERNET_LEN, l4Len);
+    else this.writeIpv4(out, at + ETHERNET_LEN, IPV4_LEN + l4Len);
+    const l4 = at + l4Offset;
     let dataAt = l4 + 8;
     if (this.protocol === TCP) {
       this.writeTcp(out, l4, dataLen);
@@ -80,8 +86,21 @@ export class FrameWriter {
     const pod = this.fromPod ? this.srcAddr : this.dstAddr;
     writePodMac(out, this.fromPod ? at + 6 : at, 0x0a, pod);
     writePodMac(out, this.fromPod ? at : at + 6, 0x0e, pod);
-    out[at + 12] = 0x08;
-    out[at + 13] = 0x00;
+    write16(out, at + 12, this.six ? 0x86dd : 0x0800);
+  }
+
+  private get six(): boolean {
+    return this.srcAddr6 !== null;
+  }
+
+  private writeIpv6(out: Uint8Array, at: number, payloadLen: number): void {
+    out.fill(0, at, at + 4);
+    out[at] = IPV6_VERSION;
+    write16(out, at + 4, payloadLen);
+    out[at + 6] = this.protocol === ICMP ? ICMP6 : this.protocol;
+    out[at + 7] = this.ttl;
+    if (this.srcAddr6 !== null) out.set(this.srcAddr6, at + 8);
+    if (this.dstAddr6 !== null) out.set(this.dstAddr6, at + 24);
   }
 
   private writeIpv4(out: Uint8Array, at: number, totalLen: number): void {
@@ -123,16 +142,22 @@ export class FrameWriter {
   }
 
   private writeEcho(out: Uint8Array, at: number, dataLen: number): void {
-    const sequence = this.sequence & 0xffff;
-    out[at] = this.icmpType;
+    const sequence = this.sequence & 0xffff, type = (this.isEchoReply ? ECHO_REPLY : ECHO_REQUEST)[this.six ? 1 : 0];
+    out[at] = type;
     out[at + 1] = 0;
     write16(out, at + 4, this.identifier);
     write16(out, at + 6, sequence);
-    write16(out, at + 2, checksumOf((this.icmpType << 8) + this.identifier + sequence + this.payloadSum(dataLen)));
+    // RFC 4443 section 2.3: ICMPv6 sums the addresses too.
+    const pseudo = this.six ? this.addressSum() + ICMP6 + 8 + dataLen : 0;
+    write16(out, at + 2, checksumOf(pseudo + (type << 8) + this.identifier + sequence + this.payloadSum(dataLen)));
   }
 
   private addressSum(): number {
-    return halves(this.srcAddr) + halves(this.dstAddr);
+    if (this.srcAddr6 === null || this.dstAddr6 === null) return halves(this.srcAddr) + halves(this.dstAddr);
+    let sum = 0;
+    for (let k = 0; k < 16; k += 2)
+      sum += (((this.srcAddr6[k] ?? 0) << 8) | (this.srcAddr6[k + 1] ?? 0)) + (((this.dstAddr6[k] ?? 0) << 8) | (this.dstAddr6[k + 1] ?? 0));
+    return sum;
   }
 
   private pseudoHeaderSum(l4Len: number): number {

@@ -7,6 +7,10 @@ export interface ProtocolMix {
   readonly icmp: number;
 }
 
+/** Of the traffic; dual: a flow in two is IPv6. The cluster has IPv6 beside IPv4 wherever there is IPv6 traffic: the underlay
+ * is IPv4. */
+export type IpFamilies = "4" | "6" | "dual";
+
 /** Bytes on the wire with the frame check sequence, as RFC 2544 counts them: a capture holds four bytes fewer. "imix" draws
  * 64, 594 and 1518 in the proportion 7:4:1. */
 export type FrameSize = "64" | "imix" | number;
@@ -35,6 +39,7 @@ export interface GenerateSettings {
   /** How the packets spread over the flows. */
   readonly distribution: "uniform" | "zipf";
   readonly protocolMix: ProtocolMix;
+  readonly ipFamily: IpFamilies;
   /** Share of the packets that are replies, 0 to 0.9, in the form in which the pod gets them. 0 leaves out SYN-ACKs too. */
   readonly replies: number;
   /** Share of the packets, 0 to 1, after which a flow ends and another one takes its place. */
@@ -60,6 +65,7 @@ export const GENERATE_DEFAULTS: Omit<GenerateSettings, "out"> = {
   remotes: 64,
   distribution: "zipf",
   protocolMix: { tcp: 80, udp: 15, icmp: 5 },
+  ipFamily: "4",
   replies: 0.4,
   newFlowRate: 0,
   packetsPerSecond: 100_000,
@@ -113,6 +119,9 @@ export function resolveSettings(options: GenerateOptions): GenerateSettings {
   }
   if (settings.distribution !== "uniform" && settings.distribution !== "zipf") {
     refuse("--distribution", `${String(settings.distribution)} is no distribution`, "Use uniform or zipf.");
+  }
+  if (!["4", "6", "dual"].includes(settings.ipFamily)) {
+    refuse("--ip-family", `${String(settings.ipFamily)} is no choice of families`, "Use 4, 6 or dual.");
   }
   wantShare("--replies", settings.replies, 0.9);
   wantShare("--new-flow-rate", settings.newFlowRate, 1);

@@ -1,6 +1,6 @@
-import type { AddressPlan } from "./address-plan.ts";
+import { type AddressPlan, type AddressPlan6, planAddresses6 } from "./address-plan.ts";
 import {
-  FrameWriter, headersLen, ICMP, ICMP_ECHO_REPLY, ICMP_ECHO_REQUEST, MIN_FRAME_LEN, TCP, TCP_ACK, TCP_FIN, TCP_PSH, TCP_SYN, UDP,
+  FrameWriter, headersLen, ICMP, MIN_FRAME_LEN, TCP, TCP_ACK, TCP_FIN, TCP_PSH, TCP_SYN, UDP,
 } from "./frame-writer.ts";
 import { LARGEST_FRAME, type GenerateSettings } from "./options.ts";
 import type { SeededRandom } from "./random.ts";
@@ -16,6 +16,7 @@ const TCP_PORTS = [443, 80, 8443, 8080, 20_001, 20_002, 20_003, 20_004] as const
 // Ports without a well-known protocol, so that no dissector finds the filler malformed.
 const UDP_PORTS = [20_001, 20_002, 20_003, 20_004, 20_005, 20_006, 20_007, 20_008] as const;
 
+const ADDRESS_6 = 16;
 const POD_TTL = 64;
 /** 64 at the server, less five routers and the two hops through gateway and node. */
 const REPLY_TTL = 57;
@@ -48,6 +49,10 @@ export class Traffic {
   private readonly podIdentification: Uint16Array;
   private readonly remoteIdentification: Uint16Array;
   private readonly flowsOfPod: Uint32Array;
+  /** IPv6: pod's and remote's 16 bytes of each flow, one behind the other; empty where there is only IPv4. */
+  private readonly ends6: Uint8Array;
+  private readonly six: Uint8Array;
+  private readonly plan6: AddressPlan6;
 
   private opened = 0;
   packets = 0;
@@ -71,6 +76,9 @@ export class Traffic {
     this.podIdentification = new Uint16Array(settings.flows);
     this.remoteIdentification = new Uint16Array(settings.flows);
     this.flowsOfPod = new Uint32Array(settings.pods);
+    this.plan6 = planAddresses6(plan);
+    this.six = new Uint8Array(settings.flows);
+    this.ends6 = new Uint8Array(settings.ipFamily === "4" ? 0 : settings.flows * 2 * ADDRESS_6);
   }
 
   /** Writes the next frame at out[at] and returns its length. */
@@ -109,8 +117,15 @@ export class Traffic {
     this.flowsOfPod[pod] = earlier + 1;
     this.flows += 1;
     this.protocol[flow] = protocol;
+    const remote = this.random.below(this.settings.remotes);
     this.pod[flow] = this.plan.podAddress(pod);
-    this.remote[flow] = this.plan.remoteAddress(this.random.below(this.settings.remotes));
+    this.remote[flow] = this.plan.remoteAddress(remote);
+    const { ipFamily } = this.settings, six = ipFamily === "6" || (ipFamily === "dual" && this.random.below(2) === 1);
+    this.six[flow] = six ? 1 : 0;
+    if (six) {
+      this.ends6.set(this.plan6.podAddress(pod), flow * 2 * ADDRESS_6);
+      this.ends6.set(this.plan6.remoteAddress(remote), (flow * 2 + 1) * ADDRESS_6);
+    }
     this.podPort[flow] = protocol === ICMP ? earlier : FIRST_PORT + (earlier % PORT_COUNT);
     this.remotePort[flow] = protocol === ICMP ? 0 : (protocol === TCP ? TCP_PORTS : UDP_PORTS)[round % TCP_PORTS.length] ?? 0;
     this.podSequence[flow] = protocol === TCP ? this.random.word() : 0;
@@ -137,14 +152,15 @@ export class Traffic {
     return this.replies + 1 <= this.settings.replies * (this.packets + 1);
   }
 
-  private drawDataLen(protocol: number): number {
+  private drawDataLen(protocol: number, six: boolean): number {
     const { frameSize } = this.settings;
     let size: number;
     if (frameSize === "imix") {
       const draw = this.random.below(IMIX_SHARES[0] + IMIX_SHARES[1] + IMIX_SHARES[2]);
       size = draw < IMIX_SHARES[0] ? IMIX_SIZES[0] : draw < IMIX_SHARES[0] + IMIX_SHARES[1] ? IMIX_SIZES[1] : IMIX_SIZES[2];
     } else size = Number(frameSize);
-    return Math.max(MIN_FRAME_LEN, size - FCS_LEN) - headersLen(protocol);
+    // The smallest frames have no room for IPv6 and TCP: those are as long as their headers.
+    return Math.max(0, Math.max(MIN_FRAME_LEN, size - FCS_LEN) - headersLen(protocol, six));
   }
 
   private writeTcp(flow: number, out: Uint8Array, at: number): number {
@@ -169,7 +185,7 @@ export class Traffic {
         this.state[flow] = FINISHED;
         return this.writeSegment(flow, true, TCP_ACK, 0, out, at);
       default:
-        return this.writeSegment(flow, !this.replyIsDue(), TCP_PSH | TCP_ACK, this.drawDataLen(TCP), out, at);
+        return this.writeSegment(flow, !this.replyIsDue(), TCP_PSH | TCP_ACK, this.drawDataLen(TCP, this.six[flow] === 1), out, at);
     }
   }
 
@@ -197,11 +213,16 @@ export class Traffic {
     counter[flow] = count;
     this.state[flow] = OPEN;
     if (protocol === ICMP) {
-      frame.icmpType = fromPod ? ICMP_ECHO_REQUEST : ICMP_ECHO_REPLY;
+      frame.isEchoReply = !fromPod;
       frame.identifier = this.podPort[flow] ?? 0;
       frame.sequence = count;
     }
-    return this.writeFrame(flow, fromPod, this.drawDataLen(protocol), out, at);
+    return this.writeFrame(flow, fromPod, this.drawDataLen(protocol, this.six[flow] === 1), out, at);
+  }
+
+  private end6(flow: number, which: 0 | 1): Uint8Array {
+    const at = (flow * 2 + which) * ADDRESS_6;
+    return this.ends6.subarray(at, at + ADDRESS_6);
   }
 
   private writeFrame(flow: number, fromPod: boolean, dataLen: number, out: Uint8Array, at: number): number {
@@ -210,6 +231,9 @@ export class Traffic {
     frame.fromPod = fromPod;
     frame.srcAddr = (fromPod ? this.pod : this.remote)[flow] ?? 0;
     frame.dstAddr = (fromPod ? this.remote : this.pod)[flow] ?? 0;
+    const isSix = this.six[flow] === 1, pod6 = isSix ? this.end6(flow, 0) : null, remote6 = isSix ? this.end6(flow, 1) : null;
+    frame.srcAddr6 = fromPod ? pod6 : remote6;
+    frame.dstAddr6 = fromPod ? remote6 : pod6;
     frame.srcPort = (fromPod ? this.podPort : this.remotePort)[flow] ?? 0;
     frame.dstPort = (fromPod ? this.remotePort : this.podPort)[flow] ?? 0;
     frame.ttl = fromPod ? POD_TTL : REPLY_TTL;

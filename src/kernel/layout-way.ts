@@ -6,11 +6,11 @@ export const P_SKETCH: i32 = 208;
 
 // ── Shard ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 /** A way counts while it bears this number: whoever takes out a conntrack or NAT entry, or clears its mark of use, raises it. */
-export const S_EPOCH: i32 = 620;
+export const S_EPOCH: i32 = 992;
 /** Room for the ways of flows: address, pairs taken, pairs there are. */
-export const S_WAYS: i32 = 624;
-export const S_WAYS_USED: i32 = 628;
-export const S_WAYS_CAPACITY: i32 = 632;
+export const S_WAYS: i32 = 996;
+export const S_WAYS_USED: i32 = 1000;
+export const S_WAYS_CAPACITY: i32 = 1004;
 
 // ── Way: one cache line ──────────────────────────────────────────────────────────────────────────────────────────────
 export const W_EPOCH: i32 = 0;

@@ -58,6 +58,8 @@ export const P_ENDPOINT: i32 = 124;
 export const P_CT_ENTRY: i32 = 128;
 /** Difference for the outer ICMP checksum, left by the ICMP error path (16-bit one's-complement sum). */
 export const P_CSUM_DIFF: i32 = 132;
+/** Bytes that the packet counts for, whatever a program makes of it: its length on the wire when it entered. */
+export const P_COUNTED: i32 = 136;
 /** Number of the packet in the capture, low and high word; time stamp. */
 export const P_SEQ_LO: i32 = 140;
 export const P_SEQ_HI: i32 = 144;
@@ -72,6 +74,8 @@ export const PF_SYNTHETIC: i32 = 1;
 /** nodeport/NAT already looked at this packet on this hook (Cilium's skip-nodeport). */
 export const PF_SKIP_NODEPORT: i32 = 2;
 export const PF_SNAPPED: i32 = 4;
+/** The frame's EtherType is IPv6; set by the pipeline, not read by hooks. */
+export const PF_IPV6: i32 = 8;
 
 export const TO_NONE: i32 = 0;
 /** Into the tunnel device with the packet's tunnel key. */
@@ -342,5 +346,5 @@ export const S_FORCED_COUNT: i32 = 200;
 export const S_FORCED_NEXT: i32 = 204;
 /** Histogram of SNAT tries, 33 words (cilium_snat_v4_alloc_retries). */
 export const S_RETRIES: i32 = 208;
-/** IPv6 tables (layout6.ts) begin at 344, session affinity (layout-services.ts) at 896. */
+/** IPv6 tables (layout6.ts) begin at 344, session affinity (layout-services.ts) at 896, ways (layout-way.ts) at 992. */
 export const S_SIZE: i32 = 1024;

@@ -104,3 +104,9 @@ export const S_NAT6: i32 = 392;
 export const S_FRAG6: i32 = 440;
 /** Histogram of SNAT tries, 33 words (cilium_snat_v6_alloc_retries). */
 export const S_RETRIES6: i32 = 488;
+export const S_FLOW6: i32 = 624;
+
+// ── Flow record: as for IPv4 (layout-flow.ts; F_NAT_ADDR stays 0), then the address after translation, all zero for none ─
+export const F6_NAT_ADDR: i32 = 144;
+export const F6_TAIL: i32 = 160;
+export const F6_STRIDE: i32 = 192;

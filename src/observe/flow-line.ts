@@ -1,7 +1,7 @@
 import type { DropReason } from "./drop-reasons.ts";
 import { dropReason } from "./drop-reasons.ts";
 import type { FlowLine } from "./flow-shape.ts";
-import { formatIpv4, formatProtocol } from "./ip-text.ts";
+import { formatAddress, formatProtocol } from "./ip-text.ts";
 import type { FlowRecord, Tally } from "./run-result.ts";
 import type { TableNames } from "./table-names.ts";
 
@@ -10,11 +10,11 @@ const copyReason = ({ code, text, name }: DropReason): DropReason => ({ code, te
 
 /** The record with names for numbers; keys always in the same order. */
 export function flowLine(flow: FlowRecord, names: TableNames): FlowLine {
-  const destination = formatIpv4(flow.destination);
-  const translatedSource = flow.translated === null ? null : formatIpv4(flow.translated.source);
+  const destination = formatAddress(flow.destination);
+  const translatedSource = flow.translated === null ? null : formatAddress(flow.translated.source);
   return {
     protocol: formatProtocol(flow.protocol),
-    before: { source: formatIpv4(flow.source), sourcePort: flow.sourcePort, destination, destinationPort: flow.destinationPort },
+    before: { source: formatAddress(flow.source), sourcePort: flow.sourcePort, destination, destinationPort: flow.destinationPort },
     after: flow.translated === null || translatedSource === null ? null : {
       source: translatedSource, sourcePort: flow.translated.sourcePort, destination, destinationPort: flow.destinationPort,
     },

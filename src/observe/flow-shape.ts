@@ -3,14 +3,14 @@ import * as z from "zod";
 
 const count = z.int().nonnegative();
 const port = count.max(65535);
-const address = z.ipv4();
+const address = z.union([z.ipv4(), z.ipv6()]).describe("IPv4, or IPv6 as RFC 5952 writes it");
 const tally = z.strictObject({ packets: count, bytes: count });
 const time = z.number().describe("Seconds since 1970-01-01T00:00:00Z with fraction");
 const packetNumber = z.int().positive().describe("Number of the packet in the merged input, from 1");
 const tuple = z.strictObject({ source: address, sourcePort: port, destination: address, destinationPort: port });
 
 export const flowLineSchema = z.strictObject({
-  protocol: z.string().describe("TCP, UDP, ICMPv4, SCTP, …; the number of a protocol without a name"),
+  protocol: z.string().describe("TCP, UDP, ICMPv4, ICMPv6, SCTP, …; the number of a protocol without a name"),
   before: tuple.describe("As the pod sees it; ports are 0 where the protocol has none, an ICMP echo's identifier is the source port"),
   after: tuple.nullable().describe("As it left the cluster; null where it never left or left unchanged"),
   pod: z.string().nullable().describe("namespace/name of the pod that has before.source"),

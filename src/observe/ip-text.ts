@@ -1,10 +1,16 @@
-import { formatIpv4 } from "../cluster/address-text.ts";
+import { formatAddress } from "../cluster/address-text.ts";
+import type { Address } from "./run-result.ts";
 
-export { formatIpv4 } from "../cluster/address-text.ts";
+export { formatAddress, formatIpv4 } from "../cluster/address-text.ts";
 
-/** 0 is "no address" in every table of ours. */
-export function formatIpv4OrNull(address: number): string | null {
-  return address === 0 ? null : formatIpv4(address);
+/** 0 and 0n are "no address" in every table of ours. */
+export function formatAddressOrNull(address: Address): string | null {
+  return address === 0 || address === 0n ? null : formatAddress(address);
+}
+
+/** With a port as one writes it, an IPv6 address in brackets (RFC 3986 section 3.2.2). */
+export function formatEnd(address: Address, port: number): string {
+  return typeof address === "bigint" ? `[${formatAddress(address)}]:${port}` : `${formatAddress(address)}:${port}`;
 }
 
 // IANA's protocol numbers; the spelling is Hubble's for those that it names.

@@ -4,7 +4,7 @@ import * as z from "zod";
 const count = z.int().nonnegative();
 const seconds = z.number().nonnegative();
 const time = z.number().describe("Seconds since 1970-01-01T00:00:00Z with fraction");
-const address = z.ipv4();
+const address = z.union([z.ipv4(), z.ipv6()]);
 const nodeName = z.string().nullable().describe("Name of the node; null where none was involved");
 const policyName = z.string().nullable().describe("Name of the CiliumEgressGatewayPolicy; null where none was involved");
 const packetNumber = z.int().positive().describe("Number of the packet in the merged input, from 1");
@@ -117,9 +117,17 @@ export const reportSchema = z.strictObject({
       .describe("Listed flows by the outcome of their last packet"),
     withDrops: count.describe("Listed flows of which at least one packet was dropped"),
   }),
+  answered: count.describe("Packets that a program turned into an answer of its own: ICMPv6 Time Exceeded, neighbour advertisements"),
   defects: z.strictObject({
     echoErrorChecksum: count.describe("Incoming ICMP errors about a translated echo, left with a wrong outer checksum as Cilium 1.19 does"),
     podErrorChecksum: count.describe("ICMP errors of pods about translated TCP or UDP that kept their old outer checksum, as in Cilium 1.19"),
+    errorNotTranslated6: count.describe("ICMPv6 errors from outside about translated flows that went to the node's stack: 1.19 translates packet-too-big only"),
+    timeExceededLost6: count.describe("ICMPv6 Time Exceeded of a node that went into the tunnel device without a tunnel key"),
+    shortQuote6: count.describe("ICMPv6 packet-too-big dropped (154), since they quote too little of TCP"),
+    quoteChecksum6: count.describe("ICMPv6 packet-too-big about UDP without checksum or SCTP, left with a wrong checksum"),
+    quotedReply6: count.describe("ICMPv6 packet-too-big dropped (134), since they quote an echo reply"),
+    unspecifiedAddress6: count.describe("IPv6 packets from or to the unspecified address, dropped (184)"),
+    leftoverPort6: count.describe("ICMPv6 errors of pods damaged by what another packet left behind; 0 as long as replay takes the clean case"),
   }),
   maps: z.strictObject({
     conntrackEntries: count,

@@ -5,10 +5,10 @@ import { brokenSums } from "./conservation.ts";
 import { dropCure } from "./drop-cures.ts";
 import { dropReason } from "./drop-reasons.ts";
 import type { FlowTotals } from "./flow-totals.ts";
-import { formatIpv4, formatIpv4OrNull, formatProtocol } from "./ip-text.ts";
+import { formatAddress, formatAddressOrNull, formatProtocol } from "./ip-text.ts";
 import { printableJson } from "./printable.ts";
 import type { Report, ReportPortUse } from "./report-shape.ts";
-import type { RunResult, SnatPortUse, Tally } from "./run-result.ts";
+import type { Address, RunResult, SnatPortUse, Tally } from "./run-result.ts";
 import { tableNames, type TableNames } from "./table-names.ts";
 
 /** Everything that a report is made of. */
@@ -33,9 +33,15 @@ const tally = ({ packets, bytes }: Tally): { packets: number; bytes: number } =>
 const place = (at: SourceRef | null): SourceRef | null => at && { file: at.file, line: at.line, column: at.column };
 const packetOrNull = (packet: number): number | null => (packet === 0 ? null : packet);
 
+/** IPv4 before IPv6, as numbers within a family. */
+function byAddress(a: Address, b: Address): number {
+  if (typeof a !== typeof b) return typeof a === "number" ? -1 : 1;
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
 function portUse(use: SnatPortUse, names: TableNames): ReportPortUse {
   return {
-    egressIp: formatIpv4(use.egressIp), node: names.node(use.node), remote: formatIpv4(use.remote), remotePort: use.remotePort,
+    egressIp: formatAddress(use.egressIp), node: names.node(use.node), remote: formatAddress(use.remote), remotePort: use.remotePort,
     protocol: formatProtocol(use.protocol), inUse: use.inUse, capacity: use.capacity,
   };
 }
@@ -55,11 +61,11 @@ function drops(result: RunResult, names: TableNames): Report["drops"] {
 
 function policyUse(result: RunResult, names: TableNames): Report["policyUse"] {
   return [...result.policyUse]
-    .sort((a, b) => b.forward.packets - a.forward.packets || a.policy - b.policy || a.gatewayNode - b.gatewayNode || a.egressIp - b.egressIp)
+    .sort((a, b) => b.forward.packets - a.forward.packets || a.policy - b.policy || a.gatewayNode - b.gatewayNode || byAddress(a.egressIp, b.egressIp))
     .map((use) => {
       const fullest = result.snatPorts.find((ports) => ports.egressIp === use.egressIp && ports.node === use.gatewayNode);
       return {
-        policy: names.policy(use.policy), gateway: names.node(use.gatewayNode), egressIp: formatIpv4OrNull(use.egressIp),
+        policy: names.policy(use.policy), gateway: names.node(use.gatewayNode), egressIp: formatAddressOrNull(use.egressIp),
         flows: use.flows, forward: tally(use.forward), reply: tally(use.reply),
         fullestRemote: fullest === undefined ? null : portUse(fullest, names),
       };
@@ -68,11 +74,12 @@ function policyUse(result: RunResult, names: TableNames): Report["policyUse"] {
 
 function clusterCounts(input: ReportInput): Report["cluster"] {
   const { tables } = input;
-  let pods = 0;
-  for (const node of tables.nodes) for (const endpoint of node.endpoints) if (!endpoint.host) pods += 1;
+  const pods = new Set<string>();
+  // A pod with an address of either family is one pod.
+  for (const node of tables.nodes) for (const { host, label } of [...node.endpoints, ...node.endpoints6]) if (!host) pods.add(label);
   return {
-    files: input.clusterFileCount, nodes: tables.nodes.length, pods, policies: tables.policies.length,
-    policiesIgnored: tables.policies.filter((policy) => !policy.accepted).length, policyEntries: tables.policyEntries.length,
+    files: input.clusterFileCount, nodes: tables.nodes.length, pods: pods.size, policies: tables.policies.length,
+    policiesIgnored: tables.policies.filter((policy) => !policy.accepted).length, policyEntries: tables.policyEntries.length + tables.policyEntries6.length,
   };
 }
 
@@ -107,9 +114,9 @@ export function buildReport(input: ReportInput): Report {
       ({ name: policy.name, at: place(policy.at), accepted: policy.accepted, used: usedPolicies.has(index) })),
     policyUse: policyUse(result, names),
     masqueradeUse: [...result.masqueradeUse]
-      .sort((a, b) => b.forward.packets - a.forward.packets || a.node - b.node || a.sourceIp - b.sourceIp)
+      .sort((a, b) => b.forward.packets - a.forward.packets || a.node - b.node || byAddress(a.sourceIp, b.sourceIp))
       .map((use) => ({
-        node: names.node(use.node), sourceIp: formatIpv4OrNull(use.sourceIp), excluded: use.excluded,
+        node: names.node(use.node), sourceIp: formatAddressOrNull(use.sourceIp), excluded: use.excluded,
         flows: use.flows, forward: tally(use.forward), reply: tally(use.reply),
       })),
     snatPorts: result.snatPorts.map((use) => portUse(use, names)),
@@ -125,6 +132,7 @@ export function buildReport(input: ReportInput): Report {
       total: result.flowCount, listed: input.flowTotals.listed, notListed: result.flowsNotListed, packetsWithoutFlow: result.packetsWithoutFlow,
       openersAssumed: result.openersAssumed, byOutcome: { ...input.flowTotals.byOutcome }, withDrops: input.flowTotals.withDrops,
     },
+    answered: result.answered,
     defects: { ...result.defects },
     maps: {
       conntrackEntries: result.conntrackEntries, natEntries: result.natEntries, conntrackEvicted: result.evictions.conntrack,

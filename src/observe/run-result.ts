@@ -1,5 +1,8 @@
 // What the engine hands over when a run ends: numbers and indexes, no text. The report, the screen and flows.jsonl are
-// made from this and from the tables that the run used. Addresses are unsigned 32-bit numbers in host order.
+// made from this and from the tables that the run used.
+
+/** In host order: IPv4 an unsigned 32-bit number, IPv6 a bigint. */
+export type Address = number | bigint;
 
 export interface Tally {
   readonly packets: number;
@@ -44,11 +47,11 @@ export interface PassedCount extends Tally {
   readonly firstPacket: number;
 }
 
-/** Traffic that one policy sent through one gateway with one egress IP; egressIp 0 where it was dropped for lack of one. */
+/** Traffic that one policy sent through one gateway with one egress IP; egressIp 0 or 0n where it was dropped for lack of one. */
 export interface PolicyUse {
   readonly policy: number;
   readonly gatewayNode: number;
-  readonly egressIp: number;
+  readonly egressIp: Address;
   readonly flows: number;
   readonly forward: Tally;
   readonly reply: Tally;
@@ -57,7 +60,7 @@ export interface PolicyUse {
 /** Traffic that left with a node's own address: no policy matched (or an exclusion did) and the node masqueraded it. */
 export interface MasqueradeUse {
   readonly node: number;
-  readonly sourceIp: number;
+  readonly sourceIp: Address;
   /** True where a policy's excludedCIDRs sent it here. */
   readonly excluded: boolean;
   readonly flows: number;
@@ -71,12 +74,12 @@ export type FlowOutcome = "forwarded" | "delivered" | "passed" | "dropped";
  * identifier as source port. */
 export interface FlowRecord {
   readonly protocol: number;
-  readonly source: number;
+  readonly source: Address;
   readonly sourcePort: number;
-  readonly destination: number;
+  readonly destination: Address;
   readonly destinationPort: number;
   /** The tuple as it leaves the cluster; null where it never left or left unchanged. */
-  readonly translated: { readonly source: number; readonly sourcePort: number } | null;
+  readonly translated: { readonly source: Address; readonly sourcePort: number } | null;
   readonly sourceNode: number;
   readonly gatewayNode: number;
   readonly policy: number;
@@ -100,9 +103,9 @@ export interface FlowRecord {
 }
 
 export interface SnatPortUse {
-  readonly egressIp: number;
+  readonly egressIp: Address;
   readonly node: number;
-  readonly remote: number;
+  readonly remote: Address;
   readonly remotePort: number;
   readonly protocol: number;
   /** Ports taken at the end of the run, of `capacity`. */
@@ -156,7 +159,23 @@ export interface RunResult {
     readonly echoErrorChecksum: number;
     /** ICMP error that a pod sends about translated TCP or UDP: its outer checksum stays the old one. */
     readonly podErrorChecksum: number;
+    /** IPv6: an error from outside about a translated flow went to the stack, since it was no packet-too-big. */
+    readonly errorNotTranslated6: number;
+    /** IPv6: a Time Exceeded that a node made went into the tunnel device without a tunnel key. */
+    readonly timeExceededLost6: number;
+    /** IPv6: a packet-too-big that quotes too little of TCP was dropped (154). */
+    readonly shortQuote6: number;
+    /** IPv6: a packet-too-big about UDP without checksum, or about SCTP, left with a wrong checksum. */
+    readonly quoteChecksum6: number;
+    /** IPv6: a packet-too-big that quotes an echo reply was dropped (134). */
+    readonly quotedReply6: number;
+    /** IPv6: a packet from or to the unspecified address was dropped (184). */
+    readonly unspecifiedAddress6: number;
+    /** IPv6: an error of a pod was damaged by what another packet left behind. */
+    readonly leftoverPort6: number;
   };
+  /** Packets that a program turned into an answer of its own: Time Exceeded, neighbour advertisement. */
+  readonly answered: number;
   readonly conntrackEntries: number;
   readonly natEntries: number;
   readonly evictions: { readonly conntrack: number; readonly nat: number };

@@ -12,7 +12,7 @@ const NAME_WIDTH = 40;
 
 function portsText(use: ReportPortUse | null): string {
   if (use === null || use.inUse === 0) return "";
-  const end = use.remotePort === 0 ? use.remote : `${use.remote}:${use.remotePort}`;
+  const end = use.remotePort === 0 ? use.remote : use.remote.includes(":") ? `[${use.remote}]:${use.remotePort}` : `${use.remote}:${use.remotePort}`;
   return `${formatShare(use.inUse, use.capacity)} (${end}/${use.protocol.toLowerCase()})`;
 }
 

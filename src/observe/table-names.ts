@@ -1,4 +1,5 @@
 import type { DatapathTables } from "../control/tables.ts";
+import type { Address } from "./run-result.ts";
 
 /** Names for the indexes and addresses that a RunResult holds. */
 export interface TableNames {
@@ -7,17 +8,19 @@ export interface TableNames {
   /** Name of a policy by its index; null for -1. */
   policy(index: number): string | null;
   /** namespace/name of the pod that has the address, null for none. */
-  pod(address: number): string | null;
+  pod(address: Address): string | null;
 }
 
 export function tableNames(tables: DatapathTables): TableNames {
-  const pods = new Map<number, string>();
+  // IPv6 as text: V8 hashes a bigint by its lowest 64 bits, which are the same few for the pods of every node.
+  const keyOf = (address: Address): number | string => (typeof address === "number" ? address : String(address));
+  const pods = new Map<number | string, string>();
   for (const node of tables.nodes) {
-    for (const endpoint of node.endpoints) if (!endpoint.host) pods.set(endpoint.address, endpoint.label);
+    for (const { host, address, label } of [...node.endpoints, ...node.endpoints6]) if (!host) pods.set(keyOf(address), label);
   }
   return {
     node: (index) => tables.nodes[index]?.name ?? null,
     policy: (index) => tables.policies[index]?.name ?? null,
-    pod: (address) => pods.get(address) ?? null,
+    pod: (address) => pods.get(keyOf(address)) ?? null,
   };
 }

@@ -23,7 +23,7 @@ const MEMORY_BYTES = 64 * 1024 * 1024;
 export const FRAME_BYTES = 65_536 + 64;
 /** Room for every port of one remote end, and for what recordings add. */
 const ROOMY: ShardCapacity = { conntrack: 8192, nat: 70_000, fragments: 1024, flows: 16, affinity: 256 };
-const ROOMY_DUAL: ShardCapacity = { ...ROOMY, ipv6: { conntrack: 8192, nat: 70_000, fragments: 1024 } };
+const ROOMY_DUAL: ShardCapacity = { ...ROOMY, ipv6: { conntrack: 8192, nat: 70_000, fragments: 1024, flows: 16 } };
 
 /** Room for a build of the real programs. */
 export function roomFor(settings: LabSettings): ShardCapacity { return hasIpv6(settings) ? ROOMY_DUAL : ROOMY; }

@@ -213,7 +213,7 @@ class CaseRun {
     const dev = deviceName(node, arena.get32(packet + P_TO_IFINDEX));
     switch (to) {
       case TO_NEIGH: return { kind: "bpf_redirect_neigh", dev, nexthop: dotted(addressOf(arena.get32(packet + P_TO_NEXTHOP))) };
-      case TO_NEIGH6: return { kind: "bpf_redirect_neigh", dev, nexthop: formatIpv6(getAddress6(arena, packet + P_NEXTHOP6)) };
+      case TO_NEIGH6: return { kind: "bpf_redirect_neigh", dev, nexthop: formatIpv6(getAddress6(arena.view, packet + P_NEXTHOP6)) };
       case TO_DEVICE: return { kind: "bpf_redirect_neigh", dev, nexthop: null };
       case TO_TUNNEL: case TO_ENDPOINT: case TO_SELF: return { kind: "bpf_redirect", dev, nexthop: null };
       case TO_HOST: return { kind: "bpf_redirect", dev: "cilium_host", nexthop: null };

@@ -6,7 +6,7 @@ export function explainText(explanation: Explanation): string {
   const lines = [`${pod.name} (${pod.address}, identity ${pod.identity}, ${pod.node})  ->  ${explanation.destination}/${explanation.protocol.toLowerCase()}`, ""];
   const width = Math.max(...[...request.steps, ...(answer?.steps ?? [])].map((step) => step.node.length), "outside".length) + 2;
   lines.push(...pathLines(request, width));
-  if (outside !== null) lines.push(`  ${"outside".padEnd(width)}${" ".repeat(17)}${outside.source}${outside.sourcePort === 0 ? "" : `:${outside.sourcePort}`} -> ${explanation.destination}   TTL ${outside.ttl}`);
+  if (outside !== null) lines.push(`  ${"outside".padEnd(width)}${" ".repeat(17)}${outsideText(outside)} -> ${explanation.destination}   TTL ${outside.ttl}`);
   if (answer !== null) lines.push("", "  the answer", ...pathLines(answer, width));
   lines.push("", `  ${verdictLine(explanation)}`);
   const failed = explanation.conditions.filter(({ holds }) => !holds);
@@ -16,6 +16,12 @@ export function explainText(explanation: Explanation): string {
     lines.push("", `  not settled (${rule}): ${policies.join(" and ")} want this entry, each reconciliation moves it; traffic`, ...outcomes.map((outcome) => `    ${outcome}`));
   for (const line of explanation.undetermined) lines.push("", `  undetermined: ${line}`);
   return `${lines.join("\n")}\n`;
+}
+
+/** An IPv6 address with a port is written in brackets. */
+function outsideText({ source, sourcePort }: NonNullable<Explanation["outside"]>): string {
+  if (sourcePort === 0) return source;
+  return source.includes(":") ? `[${source}]:${sourcePort}` : `${source}:${sourcePort}`;
 }
 
 function pathLines(path: ExplainedPath, width: number): string[] {

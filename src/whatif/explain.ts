@@ -1,14 +1,16 @@
 // `egwsim explain`: one synthetic packet and its answer through the kernel, hop by hop, and why it went that way.
-import { formatIpv4Prefix } from "../cluster/cidr.ts";
+import { formatPrefix } from "../cluster/cidr.ts";
 import type { DatapathTables } from "../control/tables.ts";
-import { clusterAddresses } from "../engine/image/cluster-image.ts";
+import { clusterAddresses, clusterAddresses6 } from "../engine/image/cluster-addresses.ts";
 import { ENTRY_NETDEV, ENTRY_POD } from "../kernel/pipeline/layout-batch.ts";
+import { TO_DEVICE, TO_ENDPOINT, TO_NEIGH, TO_NEIGH6, TO_SELF, TO_TUNNEL } from "../kernel/layout.ts";
 import { OUT_DELIVERED, OUT_DROPPED, OUT_FORWARDED } from "../kernel/layout-flow.ts";
 import { dropReason } from "../observe/drop-reasons.ts";
-import { formatIpv4, formatProtocol } from "../observe/ip-text.ts";
+import { formatAddress, formatEnd, formatIpv4, formatProtocol } from "../observe/ip-text.ts";
+import type { Address } from "../observe/run-result.ts";
 import { type Condition, type ExplainedControl, gatewayConditions, ipcacheEntry, matchingEntries, policyText } from "./conditions.ts";
 import { type OtherOutcomes, otherOutcomes, undetermined } from "./other-outcomes.ts";
-import { ICMP, type PacketRequest } from "./packet-request.ts";
+import { isIcmp, type PacketRequest } from "./packet-request.ts";
 import { probeFrame, type ProbeTuple, readTuple } from "./probe-frame.ts";
 import type { HookStep, SingleResult, SingleRun } from "./single-run.ts";
 
@@ -51,7 +53,6 @@ export interface Explanation {
   readonly undetermined: readonly string[];
 }
 
-const TO_TUNNEL = 1, TO_NEIGH = 2, TO_ENDPOINT = 3;
 const CT_TEXT = ["new connection", "established connection", "reply of a connection from outside", "related to a known connection"] as const;
 const PATH_OUTCOMES: ReadonlyMap<number, PathOutcome> = new Map([[OUT_FORWARDED, "forwarded"], [OUT_DELIVERED, "delivered"], [OUT_DROPPED, "dropped"]]);
 
@@ -66,15 +67,15 @@ export function explain(control: ExplainedControl, request: PacketRequest, run: 
   const policy = translated?.policy ?? -1, throughGateway = translated !== undefined && policy >= 0 && isGatewayEntry(tables, request, policy);
   const [decider, ...hidden] = matchingEntries(tables, request.pod.address, request.destination);
   return {
-    pod: { name: request.pod.label, address: formatIpv4(request.pod.address), identity: request.pod.identity, node: tables.nodes[request.node]?.name ?? "?" },
+    pod: { name: request.pod.label, address: formatAddress(request.pod.address), identity: request.pod.identity, node: tables.nodes[request.node]?.name ?? "?" },
     destination: endText(request.destination, request.destinationPort, request.protocol), protocol: formatProtocol(request.protocol),
     request: path,
-    outside: left === null || path.outcome !== "forwarded" ? null : { source: formatIpv4(left.source), sourcePort: left.sourcePort, ttl: left.ttl },
+    outside: left === null || path.outcome !== "forwarded" ? null : { source: formatAddress(left.source), sourcePort: left.sourcePort, ttl: left.ttl },
     answer: left === null || path.outcome !== "forwarded" ? null : explainAnswer(tables, request, run, left),
     throughGateway, gateway: throughGateway ? (tables.nodes[translated.node]?.name ?? null) : null,
     policy: decider === undefined ? null : (tables.policies[decider.policy]?.name ?? null),
     conditions: gatewayConditions(control, request),
-    alsoMatched: hidden.map((entry) => `${formatIpv4Prefix(entry.destination)} of ${policyText(tables, entry.policy)}`),
+    alsoMatched: hidden.map((entry) => `${formatPrefix(entry.destination)} of ${policyText(tables, entry.policy)}`),
     conflicts: otherOutcomes(control, request, decider),
     undetermined: undetermined(control, request, decider),
   };
@@ -87,7 +88,7 @@ function isGatewayEntry(tables: DatapathTables, request: PacketRequest, policy: 
 
 /** The peer answers to what it saw; the answer arrives where that address lives. */
 function explainAnswer(tables: DatapathTables, request: PacketRequest, run: SingleRun, left: ProbeTuple): ExplainedPath | null {
-  const owner = clusterAddresses(tables).find((entry) => entry.address === left.source);
+  const owner = [...clusterAddresses(tables), ...clusterAddresses6(tables)].find((entry) => entry.address === left.source);
   if (owner === undefined) return null;
   const answer: ProbeTuple = {
     protocol: left.protocol, source: left.destination, sourcePort: left.destinationPort, destination: left.source,
@@ -121,11 +122,11 @@ function factsOf(tables: DatapathTables, request: PacketRequest, step: HookStep,
   if (step.hook === "from-container" && step.verdict >= 0) {
     const remote = ipcacheEntry(tables, step.node, before.destination);
     facts.push(CT_TEXT[step.conntrack] ?? "new connection");
-    facts.push(remote === null ? "destination is in no ipcache entry: world" : `destination identity ${remote.identity} (ipcache ${formatIpv4Prefix(remote.prefix)})`);
+    facts.push(remote === null ? "destination is in no ipcache entry: world" : `destination identity ${remote.identity} (ipcache ${formatPrefix(remote.prefix)})`);
   }
   if (step.policy >= 0) {
     const entry = matchingEntries(tables, request.pod.address, request.destination).find((each) => each.policy === step.policy);
-    facts.push(entry === undefined ? `policy ${policyText(tables, step.policy)}` : `egress entry ${formatIpv4(entry.source)} -> ${formatIpv4Prefix(entry.destination)}   ${policyText(tables, step.policy)}`);
+    facts.push(entry === undefined ? `policy ${policyText(tables, step.policy)}` : `egress entry ${formatAddress(entry.source)} -> ${formatPrefix(entry.destination)}   ${policyText(tables, step.policy)}`);
   }
   if (step.nat !== null && (before.source !== after.source || before.sourcePort !== after.sourcePort))
     facts.push(`SNAT ${endText(before.source, before.sourcePort, before.protocol)} -> ${endText(after.source, after.sourcePort, after.protocol)} (${before.sourcePort === after.sourcePort ? "port kept" : "port drawn"})`);
@@ -142,12 +143,14 @@ function verdictText(tables: DatapathTables, step: HookStep): string {
     const gateway = tables.nodes.find((node) => node.address === step.tunnel.remote);
     return `${tables.config.tunnelProtocol} to ${formatIpv4(step.tunnel.remote)}${gateway === undefined ? "" : ` (${gateway.name})`}, VNI ${step.tunnel.vni}`;
   }
-  if (step.to === TO_NEIGH) return "routed to a device";
+  if (step.to === TO_NEIGH || step.to === TO_NEIGH6 || step.to === TO_DEVICE) return "routed to a device";
+  if (step.to === TO_SELF) return "answered by the program itself";
   return step.to === TO_ENDPOINT ? "delivered to the pod" : "handed to the node's stack";
 }
 
-function endText(address: number, port: number, protocol: number): string {
-  return protocol === ICMP ? (port === 0 ? formatIpv4(address) : `${formatIpv4(address)} id ${port}`) : `${formatIpv4(address)}:${port}`;
+function endText(address: Address, port: number, protocol: number): string {
+  if (!isIcmp(protocol)) return formatEnd(address, port);
+  return port === 0 ? formatAddress(address) : `${formatAddress(address)} id ${port}`;
 }
 
 function tupleText(tuple: ProbeTuple): string {

@@ -1,9 +1,9 @@
 // What else could become of a packet: policies that take an entry from one another, and what the input leaves open.
-import { prefixContains } from "../cluster/cidr.ts";
 import { inWords } from "../control/conflict-findings.ts";
 import type { Conflict } from "../control/conflicts.ts";
-import type { PolicyEntry } from "../control/tables.ts";
-import type { ExplainedControl } from "./conditions.ts";
+import type { PolicyEntryOf } from "../control/tables.ts";
+import type { Address } from "../observe/run-result.ts";
+import { type ExplainedControl, holds } from "./conditions.ts";
 import type { PacketRequest } from "./packet-request.ts";
 import { selects } from "./selection.ts";
 
@@ -19,12 +19,12 @@ export interface OtherOutcomes {
 const MOVING: ReadonlySet<Conflict["rule"]> = new Set(["policy-conflict", "prefix-in-and-out"]);
 
 /** The conflicts about the entry that decides. */
-export function otherOutcomes({ tables, conflicts, endpoints, policiesInForce }: ExplainedControl, { pod }: PacketRequest, decider: PolicyEntry | undefined): OtherOutcomes[] {
+export function otherOutcomes({ tables, conflicts, endpoints, policiesInForce }: ExplainedControl, { pod }: PacketRequest, decider: PolicyEntryOf<Address> | undefined): OtherOutcomes[] {
   const endpoint = endpoints.find(({ title }) => title === pod.label);
   if (decider === undefined || endpoint === undefined) return [];
   const nodeNames = tables.nodes.map(({ name }) => name);
   const isOfPod = ({ rule, prefix, wants }: Conflict): boolean =>
-    MOVING.has(rule) && prefix.bits === decider.destination.bits && typeof prefix.address === "number" && prefixContains(decider.destination, prefix.address)
+    MOVING.has(rule) && prefix.bits === decider.destination.bits && holds(decider.destination, prefix.address)
     && wants[0]?.policy === decider.policy && wants[0].gatewayNode === decider.gatewayNode
     && wants.every(({ policy }) => policiesInForce.some((accepted) => accepted.index === policy && selects(accepted, endpoint)));
   return conflicts.filter(isOfPod).map(({ rule, wants, traffic }) => ({
@@ -33,7 +33,7 @@ export function otherOutcomes({ tables, conflicts, endpoints, policiesInForce }:
 }
 
 /** What the input does not say and the answer depends on, a line each. */
-export function undetermined({ endpoints, policiesInForce, assumptions }: ExplainedControl, { pod }: PacketRequest, decider: PolicyEntry | undefined): string[] {
+export function undetermined({ endpoints, policiesInForce, assumptions }: ExplainedControl, { pod }: PacketRequest, decider: PolicyEntryOf<Address> | undefined): string[] {
   const endpoint = endpoints.find(({ title }) => title === pod.label);
   const policy = policiesInForce.find(({ index }) => index === decider?.policy);
   if (endpoint === undefined || policy === undefined) return [];

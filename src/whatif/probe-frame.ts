@@ -1,40 +1,59 @@
-// Frames of our own making for one synthetic packet and its answer: Ethernet, IPv4 (RFC 791), TCP, UDP or ICMP echo with
-// right checksums.
-import { ICMP, TCP, UDP } from "./packet-request.ts";
+// Frames of our own making for one synthetic packet and its answer: Ethernet, IPv4 (RFC 791) or IPv6 (RFC 8200), TCP, UDP or an
+// echo with right checksums.
+import type { Address } from "../observe/run-result.ts";
+import { ICMP6, isIcmp, TCP, UDP } from "./packet-request.ts";
 
-const ETH = 14, IP = 20, TTL = 64;
+const ETH = 14, IPV4_HEADER = 20, IPV6_HEADER = 40, TTL = 64;
+const ECHO = 8, ECHO_REPLY = 0, ECHO6 = 128, ECHO6_REPLY = 129, TIME_EXCEEDED6 = 3;
 
 export interface ProbeTuple {
   readonly protocol: number;
-  readonly source: number;
+  readonly source: Address;
   readonly sourcePort: number;
-  readonly destination: number;
+  readonly destination: Address;
   readonly destinationPort: number;
 }
 
 /** The first packet of a connection (SYN, datagram, echo request), or the answer to one (SYN-ACK, datagram, echo reply). */
 export function probeFrame(tuple: ProbeTuple, isAnswer: boolean): Uint8Array {
-  const l4 = l4Bytes(tuple, isAnswer), frame = new Uint8Array(ETH + IP + l4.length), view = new DataView(frame.buffer);
-  frame.set([0x02, 0, 0, 0, 0xee, 0x01, 0x02, 0, 0, 0, 0xee, 0x02, 0x08, 0x00]);
-  view.setUint16(ETH, 0x4500);
-  view.setUint16(ETH + 2, IP + l4.length);
-  view.setUint16(ETH + 6, 0x4000);
-  frame[ETH + 8] = TTL;
-  frame[ETH + 9] = tuple.protocol;
-  view.setUint32(ETH + 12, tuple.source);
-  view.setUint32(ETH + 16, tuple.destination);
-  view.setUint16(ETH + 10, checksum(frame.subarray(ETH, ETH + IP), 0));
-  frame.set(l4, ETH + IP);
+  const addresses = Buffer.concat([addressBytes(tuple.source), addressBytes(tuple.destination)]), l4 = l4Bytes(tuple, addresses, isAnswer);
+  const six = typeof tuple.source === "bigint", header = six ? IPV6_HEADER : IPV4_HEADER;
+  const frame = new Uint8Array(ETH + header + l4.length), view = new DataView(frame.buffer);
+  frame.set([0x02, 0, 0, 0, 0xee, 0x01, 0x02, 0, 0, 0, 0xee, 0x02]);
+  view.setUint16(12, six ? 0x86dd : 0x0800);
+  if (six) {
+    frame[ETH] = 0x60;
+    view.setUint16(ETH + 4, l4.length);
+    frame[ETH + 6] = tuple.protocol;
+    frame[ETH + 7] = TTL;
+    frame.set(addresses, ETH + 8);
+  } else {
+    view.setUint16(ETH, 0x4500);
+    view.setUint16(ETH + 2, header + l4.length);
+    view.setUint16(ETH + 6, 0x4000);
+    frame[ETH + 8] = TTL;
+    frame[ETH + 9] = tuple.protocol;
+    frame.set(addresses, ETH + 12);
+    view.setUint16(ETH + 10, checksum(frame.subarray(ETH, ETH + header), 0));
+  }
+  frame.set(l4, ETH + header);
   return frame;
 }
 
-function l4Bytes(tuple: ProbeTuple, isAnswer: boolean): Uint8Array {
+function addressBytes(address: Address): Uint8Array {
+  return Buffer.from(address.toString(16).padStart(typeof address === "bigint" ? 32 : 8, "0"), "hex");
+}
+
+function l4Bytes(tuple: ProbeTuple, addresses: Uint8Array, isAnswer: boolean): Uint8Array {
   const bytes = new Uint8Array(tuple.protocol === TCP ? 20 : 8), view = new DataView(bytes.buffer);
-  if (tuple.protocol === ICMP) {
-    bytes[0] = isAnswer ? 0 : 8;
+  // RFC 9293 section 3.1, RFC 768 and, for ICMPv6, RFC 4443 section 2.3: addresses, protocol and length are summed too.
+  const pseudo = halvesOf(addresses) + tuple.protocol + bytes.length;
+  if (isIcmp(tuple.protocol)) {
+    const six = tuple.protocol === ICMP6;
+    bytes[0] = six ? (isAnswer ? ECHO6_REPLY : ECHO6) : isAnswer ? ECHO_REPLY : ECHO;
     view.setUint16(4, isAnswer ? tuple.destinationPort : tuple.sourcePort);
     view.setUint16(6, 1);
-    view.setUint16(2, checksum(bytes, 0));
+    view.setUint16(2, checksum(bytes, six ? pseudo : 0));
     return bytes;
   }
   view.setUint16(0, tuple.sourcePort);
@@ -43,26 +62,33 @@ function l4Bytes(tuple: ProbeTuple, isAnswer: boolean): Uint8Array {
     view.setUint16(12, 0x5000 | (isAnswer ? 0x12 : 0x02));
     view.setUint16(14, 0xffff);
   } else view.setUint16(4, 8);
-  const half = (address: number): number => (address >>> 16) + (address & 0xffff);
-  const pseudo = half(tuple.source) + half(tuple.destination) + tuple.protocol + bytes.length, sum = checksum(bytes, pseudo);
+  const sum = checksum(bytes, pseudo);
   view.setUint16(tuple.protocol === TCP ? 16 : 6, tuple.protocol === UDP && sum === 0 ? 0xffff : sum);
   return bytes;
 }
 
-function checksum(bytes: Uint8Array, seed: number): number {
-  let sum = seed;
+function halvesOf(bytes: Uint8Array): number {
+  let sum = 0;
   for (let k = 0; k < bytes.length; k += 2) sum += (bytes[k] ?? 0) * 256 + (bytes[k + 1] ?? 0);
+  return sum;
+}
+
+function checksum(bytes: Uint8Array, seed: number): number {
+  let sum = seed + halvesOf(bytes);
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
   return ~sum & 0xffff;
 }
 
-/** Tuple and TTL of a frame that the datapath gave back; an echo identifier stands for the port of the asking side. */
+/** Tuple and TTL of a frame that the datapath gave back; an echo identifier stands for the port of the asking side, and an
+ * error has none. */
 export function readTuple(frame: Uint8Array): ProbeTuple & { readonly ttl: number } {
-  const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength), l4 = ETH + (view.getUint8(ETH) & 0x0f) * 4, protocol = view.getUint8(ETH + 9);
-  const isRequest = protocol === ICMP && view.getUint8(l4) === 8, identifier = protocol === ICMP ? view.getUint16(l4 + 4) : 0;
-  return {
-    protocol, source: view.getUint32(ETH + 12), destination: view.getUint32(ETH + 16), ttl: view.getUint8(ETH + 8),
-    sourcePort: protocol === ICMP ? (isRequest ? identifier : 0) : view.getUint16(l4),
-    destinationPort: protocol === ICMP ? (isRequest ? 0 : identifier) : view.getUint16(l4 + 2),
+  const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength), six = view.getUint16(12) === 0x86dd;
+  const l4 = ETH + (six ? IPV6_HEADER : (view.getUint8(ETH) & 0x0f) * 4), protocol = view.getUint8(ETH + (six ? 6 : 9));
+  const address = (at: number): Address => (six ? (view.getBigUint64(at) << 64n) | view.getBigUint64(at + 8) : view.getUint32(at));
+  const ends = {
+    protocol, source: address(ETH + (six ? 8 : 12)), destination: address(ETH + (six ? 24 : 16)), ttl: view.getUint8(ETH + (six ? 7 : 8)),
   };
+  if (!isIcmp(protocol)) return { ...ends, sourcePort: view.getUint16(l4), destinationPort: view.getUint16(l4 + 2) };
+  const type = view.getUint8(l4), isRequest = type === (six ? ECHO6 : ECHO), identifier = six && type === TIME_EXCEEDED6 ? 0 : view.getUint16(l4 + 4);
+  return { ...ends, sourcePort: isRequest ? identifier : 0, destinationPort: isRequest ? 0 : identifier };
 }

@@ -2,16 +2,16 @@
 import type { DatapathTables } from "../control/tables.ts";
 import { layOutMemory, type ClusterMemory } from "../engine/cluster-memory.ts";
 import { CLOCK_START } from "../engine/chunk-filler.ts";
-import { addressOf, wirePort } from "../engine/image/arena.ts";
+import { addressOf } from "../engine/image/arena.ts";
 import type { Kernel } from "../engine/kernel-instance.ts";
 import { STREAM_BYTES } from "../engine/memory-plan.ts";
 import type { ReplayOptions, Semantics } from "../engine/replay-options.ts";
-import { HOOK_NAMES } from "../engine/trace-comment.ts";
+import { HOOK_NAMES, tracedNat } from "../engine/trace-comment.ts";
 import {
-  B_ENTRY, B_FRAME, B_LEN, B_NODE, B_NOW, B_OUTCOME, B_SEQ_LO, B_SHARD, B_WIRE_LEN, STREAM_EXTERNAL, STREAM_TRACE, TR_CT, TR_HOOK, TR_LEN, TR_NAT_ADDR,
-  TR_NAT_PORT, TR_NODE, TR_POLICY, TR_REMOTE, TR_SIZE, TR_TO, TR_VERDICT, TR_VNI, X_CURSORS, X_LIMITS,
+  B_ENTRY, B_FRAME, B_LEN, B_NODE, B_NOW, B_OUTCOME, B_SEQ_LO, B_SHARD, B_WIRE_LEN, STREAM_EXTERNAL, STREAM_TRACE, TR_CT, TR_HOOK, TR_LEN,
+  TR_NODE, TR_POLICY, TR_REMOTE, TR_SIZE, TR_TO, TR_VERDICT, TR_VNI, X_CURSORS, X_LIMITS,
 } from "../kernel/pipeline/layout-batch.ts";
-import type { HookName } from "../observe/run-result.ts";
+import type { Address, HookName } from "../observe/run-result.ts";
 
 /** What one hook did. */
 export interface HookStep {
@@ -24,7 +24,7 @@ export interface HookStep {
   /** Index of the policy of the egress entry that was hit, -1 for none. */
   readonly policy: number;
   readonly conntrack: number;
-  readonly nat: { readonly address: number; readonly port: number } | null;
+  readonly nat: { readonly address: Address; readonly port: number } | null;
   readonly tunnel: { readonly remote: number; readonly vni: number };
   /** The frame as it left the hook. */
   readonly frame: Uint8Array;
@@ -80,10 +80,10 @@ export class SingleRun {
 function readSteps(trace: Uint8Array): HookStep[] {
   const view = new DataView(trace.buffer, trace.byteOffset, trace.byteLength), steps: HookStep[] = [];
   for (let at = 0; at < trace.length;) {
-    const word = (offset: number): number => view.getInt32(at + offset, true), length = word(TR_LEN), nat = word(TR_NAT_ADDR);
+    const word = (offset: number): number => view.getInt32(at + offset, true), length = word(TR_LEN);
     steps.push({
       hook: HOOK_NAMES[word(TR_HOOK)] ?? "to-container", node: word(TR_NODE), verdict: word(TR_VERDICT), to: word(TR_TO), policy: word(TR_POLICY),
-      conntrack: word(TR_CT), nat: nat === 0 ? null : { address: addressOf(nat), port: wirePort(word(TR_NAT_PORT)) },
+      conntrack: word(TR_CT), nat: tracedNat(view, at),
       tunnel: { remote: addressOf(word(TR_REMOTE)), vni: word(TR_VNI) }, frame: trace.slice(at + TR_SIZE, at + TR_SIZE + length),
     });
     at += TR_SIZE + length;

@@ -6,10 +6,10 @@ import { parseIpv4 } from "../../src/cluster/cidr.ts";
 import { compileTables } from "../../src/control/compile.ts";
 import type { DatapathTables } from "../../src/control/tables.ts";
 import { type KernelKind, kernelOn } from "../../src/engine/kernel-instance.ts";
-import { clusterAddresses } from "../../src/engine/image/cluster-image.ts";
+import { clusterAddresses } from "../../src/engine/image/cluster-addresses.ts";
 import { ENTRY_NETDEV, ENTRY_POD } from "../../src/kernel/pipeline/layout-batch.ts";
 import { OUT_DELIVERED, OUT_DROPPED, OUT_FORWARDED, OUT_PASSED } from "../../src/kernel/layout-flow.ts";
-import { formatIpv4 } from "../../src/observe/ip-text.ts";
+import { formatAddress } from "../../src/observe/ip-text.ts";
 import { ICMP, TCP } from "../../src/whatif/packet-request.ts";
 import { probeFrame, type ProbeTuple, readTuple } from "../../src/whatif/probe-frame.ts";
 import { type SingleResult, SingleRun } from "../../src/whatif/single-run.ts";
@@ -61,7 +61,7 @@ class Wire {
     const tuple: ProbeTuple = { protocol, source: number(pod.ipv4), sourcePort, destination: number(to), destinationPort: protocol === ICMP ? 0 : 80 };
     const sent = this.#run.send(probeFrame(tuple, false), ENTRY_POD, nodeIndex(this.#tables, pod.node));
     const arrived = readTuple(sent.outcome === OUT_FORWARDED && sent.outside !== null ? sent.outside : lastFrame(sent));
-    const seen = { source: formatIpv4(arrived.source), way: wayOf(this.#tables, sent) };
+    const seen = { source: formatAddress(arrived.source), way: wayOf(this.#tables, sent) };
     if (sent.outcome === OUT_DROPPED) return { ...seen, outcome: "dropped" };
     if (sent.outcome === OUT_DELIVERED) return { ...seen, outcome: "delivered" };
     if (sent.outcome === OUT_PASSED) return { ...seen, outcome: "passed" };
@@ -82,7 +82,7 @@ class Wire {
     const answer: ProbeTuple = { protocol: TCP, source: tuple.destination, sourcePort: 8080, destination: tuple.source, destinationPort: 51_000 };
     const back = this.#run.send(probeFrame(answer, true), ENTRY_POD, node);
     const left = readTuple(back.outside ?? lastFrame(back));
-    return { outcome: back.outcome === OUT_FORWARDED ? "answered" : "dropped", source: formatIpv4(left.source), way: wayOf(this.#tables, back) };
+    return { outcome: back.outcome === OUT_FORWARDED ? "answered" : "dropped", source: formatAddress(left.source), way: wayOf(this.#tables, back) };
   }
 }
 

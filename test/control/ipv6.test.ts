@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { formatAddress, formatIpv6, formatPrefix } from "../../src/cluster/cidr.ts";
 import type { CompiledControl } from "../../src/control/compile.ts";
-import { ENGINE_ROUTES_IPV6 } from "../../src/control/ipv6-support.ts";
 import type { NodeTable } from "../../src/control/tables.ts";
 import { assumed, compileText, endpoint, entries, entries6, messages, policy, rules } from "./compiled.ts";
 
@@ -36,7 +35,7 @@ function tableOf({ tables }: CompiledControl, name: string): NodeTable {
 }
 
 function otherRules(compiled: CompiledControl): readonly string[] {
-  return rules(compiled).filter((rule) => rule !== "ipv6-not-routed");
+  return rules(compiled);
 }
 
 describe("fact 1.5: IPv6 egress addresses", () => {
@@ -109,7 +108,7 @@ describe("fact 1.10: IPv6 in 1.19", () => {
 describe("fact 2.10: the world", () => {
   it("is 9 and 10 in dual stack, 2 in single stack", async () => {
     const dual = await compileText(WORKER + GATEWAY + WEB);
-    const identities = ENGINE_ROUTES_IPV6 ? [9, 10] : [2, 2];
+    const identities = [9, 10];
     expect([dual.tables.config.worldIdentity, dual.tables.config.worldIdentity6]).toEqual(identities);
     expect([dual.tables.ipcache[0]?.identity, dual.tables.ipcache6[0]?.identity]).toEqual(identities);
     const config = '---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: cilium-config}\ndata: {enable-ipv6: "false"}\n';

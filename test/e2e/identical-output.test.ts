@@ -4,8 +4,11 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runGenerate } from "../../src/generate/generate.ts";
+import { flowLineSchema } from "../../src/observe/flow-shape.ts";
+import { hardTraffic6 } from "./hard-traffic6.ts";
+import { captureAt } from "./packets.ts";
 import { twoMasqueradeAddresses, errorsAndFragments } from "./hard-traffic.ts";
-import { CLUSTER, edge, FIXTURES, replayInto, Scratch, UNBUILT, type Words, type Written } from "./replayed.ts";
+import { CLUSTER, DUAL_STACK, edge, FIXTURES, replayInto, Scratch, UNBUILT, type Words, type Written } from "./replayed.ts";
 
 const scratch = new Scratch();
 afterAll(() => scratch.remove());
@@ -81,6 +84,29 @@ describe.skipIf(UNBUILT !== "")(UNBUILT === "" ? "workers and kernels" : `worker
     expect(report.maps.garbageCollected).toBeGreaterThan(0);
     expect(report.drops.map(({ code }) => code)).toEqual(expect.arrayContaining([134, 175]));
     expect(report.replies.knownDefect).toBeGreaterThan(0);
+  });
+
+  it("write the same bytes for IPv6 with everything that makes it hard, IPv4 in between", async () => {
+    const capture = scratch.file("hard6.pcap", captureAt(hardTraffic6(1500)));
+    const { report, file } = await expectSameOutput([capture], DUAL_STACK);
+    expect(report.outcomes.ignored.packets).toBe(0);
+    expect(report.maps.garbageCollected).toBeGreaterThan(0);
+    expect(report.drops.map(({ code }) => code)).toEqual(expect.arrayContaining([134, 150, 156, 175]));
+    expect(report.answered).toBeGreaterThan(100);
+    expect(report.defects.errorNotTranslated6).toBeGreaterThan(50);
+    expect(report.replies.identical + report.replies.knownDefect).toBeGreaterThan(500);
+    expect(report.replies.different).toBe(0);
+    const lines = file("flows.jsonl").toString().trim().split("\n").map((line) => flowLineSchema.parse(JSON.parse(line)));
+    expect(lines.filter(({ before }) => before.source.includes(":")).length).toBeGreaterThan(300);
+    expect(lines.filter(({ before, after }) => after !== null && after.sourcePort !== before.sourcePort).length).toBeGreaterThan(10);
+  });
+
+  it("write the same bytes for generated traffic of both families", async () => {
+    const both = await runGenerate({ out: scratch.place(), packets: 6000, flows: 2000, pods: 20, nodes: 5, gateways: 2, policies: 2, prefixes: 6, remotes: 3, seed: 9, ipFamily: "dual" });
+    const { report } = await expectSameOutput([both.capture], both.cluster);
+    expect(report.replies).toMatchObject({ different: 0, identical: report.replies.restored });
+    const egress = report.policyUse.map(({ egressIp }) => egressIp ?? "");
+    expect([egress.some((address) => address.includes(":")), egress.some((address) => address.includes("."))]).toEqual([true, true]);
   });
 
   it("write the same bytes, and right ones, for a node that masquerades with the addresses of two devices", async () => {

@@ -16,6 +16,8 @@ import { fakeTerminal, NOT_INTERRUPTED, settingsOf } from "../cli/fake-replay.ts
 
 export const FIXTURES = fileURLToPath(new URL("../../fixtures", import.meta.url));
 export const CLUSTER = join(FIXTURES, "cluster");
+/** Four nodes and five pods with addresses of both families. */
+export const DUAL_STACK = join(FIXTURES, "cluster-dual");
 /** The worker threads run from the built output; `npm test` builds first. */
 export const UNBUILT = existsSync(new URL("../../dist/kernel/kernel.wasm", import.meta.url)) ? "" : "not built: npm run build";
 

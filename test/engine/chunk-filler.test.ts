@@ -1,11 +1,12 @@
 // What the main thread makes of records before any worker sees them.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DatapathTables } from "../../src/control/tables.ts";
-import { AddressBook } from "../../src/engine/address-book.ts";
+import { AddressBook4, AddressBook6 } from "../../src/engine/address-book.ts";
 import { CaptureTally } from "../../src/engine/capture-tally.ts";
 import { ChunkFiller, CLOCK_START, type FillEnd } from "../../src/engine/chunk-filler.ts";
 import { type ClusterMemory, layOutMemory } from "../../src/engine/cluster-memory.ts";
-import { clusterAddresses, clusterImageBytes } from "../../src/engine/image/cluster-image.ts";
+import { clusterAddresses, clusterAddresses6 } from "../../src/engine/image/cluster-addresses.ts";
+import { clusterImageBytes } from "../../src/engine/image/cluster-image.ts";
 import { CHUNK_BYTES, CHUNK_PACKETS, FRAME_AREA_BYTES, memoryBytes, shardCapacity, STREAM_BYTES } from "../../src/engine/memory-plan.ts";
 import type { ReplayOptions } from "../../src/engine/replay-options.ts";
 import { Steering } from "../../src/engine/steer.ts";
@@ -57,7 +58,7 @@ interface Filled {
 /** Fills chunk after chunk until the captures end; the last one's descriptors. */
 async function fill(bytes: Uint8Array, point: "pod" | "node" = "pod", collectionDue = Infinity): Promise<Filled[]> {
   const merged = mergeCaptures([await openCapture(scratch.file("capture.pcap", bytes))]), tally = new CaptureTally(1);
-  const steering = new Steering(new AddressBook(clusterAddresses(tables)), tables.config.tunnelPort);
+  const steering = new Steering(new AddressBook4(clusterAddresses(tables)), new AddressBook6(clusterAddresses6(tables)), tables.config.tunnelPort);
   const filler = new ChunkFiller(merged, memory, steering, tally, { ...options, captures: [{ path: "", point }] });
   const chunks: Filled[] = [];
   for (;;) {
@@ -163,8 +164,10 @@ describe("a chunk", () => {
 describe("the memory of a run", () => {
   it("stays below two gibibytes with the most workers and flows", () => {
     for (const workers of [1, 16]) {
-      const bytes = memoryBytes(clusterImageBytes(tables), workers, 1000, 4000, shardCapacity(100_000_000));
-      expect(bytes).toBeLessThan(2 ** 31);
+      for (const ipv6 of [false, true]) {
+        const bytes = memoryBytes(clusterImageBytes(tables), workers, 1000, 4000, shardCapacity(100_000_000, ipv6));
+        expect(bytes).toBeLessThan(2 ** 31);
+      }
     }
   });
 

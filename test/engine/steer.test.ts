@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { AddressBook } from "../../src/engine/address-book.ts";
-import { ADDRESS_FURTHER, ADDRESS_NODE, ADDRESS_POD, type ClusterAddress } from "../../src/engine/image/cluster-image.ts";
+import { AddressBook4, AddressBook6 } from "../../src/engine/address-book.ts";
+import { ADDRESS_FURTHER, ADDRESS_NODE, ADDRESS_POD, type ClusterAddress } from "../../src/engine/image/cluster-addresses.ts";
 import { SHARD_COUNT } from "../../src/engine/memory-plan.ts";
+import { IPV4 } from "../../src/engine/ip-header.ts";
 import { Steering } from "../../src/engine/steer.ts";
 import { ENTRY_HOST, ENTRY_NETDEV, ENTRY_OVERLAY, ENTRY_POD, ENTRY_REPLY } from "../../src/kernel/pipeline/layout-batch.ts";
 import { ACK, addressNumber, echo, type Ends, ethernet, filler, fragments, icmpError, ipv4, SYN, tcp, UDP, udp, udpDatagram } from "../e2e/packets.ts";
@@ -11,7 +12,8 @@ const NODES = ["192.168.60.11", "192.168.60.12", "192.168.60.21", "192.168.60.22
 const EGRESS_IP = "192.168.60.100", FURTHER = "192.168.60.112", GATEWAY = 2, TUNNEL_PORT = 8472;
 const pod = (node: number, host: number): string => `10.244.${node}.${10 + host}`;
 
-const book = new AddressBook([
+const NO_IPV6 = new AddressBook6([]);
+const book = new AddressBook4([
   ...NODES.map((address, node) => entry(address, node, ADDRESS_NODE)),
   ...NODES.flatMap((_, node) => [0, 1, 2, 3].map((host) => entry(pod(node, host), node, ADDRESS_POD))),
   entry(EGRESS_IP, GATEWAY, ADDRESS_FURTHER), entry(FURTHER, 3, ADDRESS_FURTHER),
@@ -28,15 +30,15 @@ interface Steered {
 }
 
 function steer(packet: Uint8Array, atPods = true): Steered {
-  const steering = new Steering(book, TUNNEL_PORT);
+  const steering = new Steering(book, NO_IPV6, TUNNEL_PORT);
   // Behind other bytes, as in a reader's block.
   const block = Buffer.concat([filler(37), packet, filler(50)]);
-  expect(steering.steer(block, 37, packet.length, packet.length, atPods)).toBeNull();
+  expect(steering.steer(IPV4, block, 37, packet.length, packet.length, atPods)).toBeNull();
   return { entry: steering.entry, node: steering.node, shard: steering.shard };
 }
 
 function ignored(packet: Uint8Array, atPods = true, wireLength = packet.length): string | null {
-  return new Steering(book, TUNNEL_PORT).steer(packet, 0, packet.length, wireLength, atPods);
+  return new Steering(book, NO_IPV6, TUNNEL_PORT).steer(IPV4, packet, 0, packet.length, wireLength, atPods);
 }
 
 const turned = ({ from, to }: Ends): Ends => ({ from: to, to: from });
@@ -115,8 +117,8 @@ describe("steering", () => {
     fc.assert(fc.property(fc.nat(2), fc.array(fc.tuple(fc.nat(90), fc.nat(255)), { maxLength: 6 }), fc.nat(100), fc.boolean(), (which, changes, cut, atPods) => {
       const packet = Buffer.from(heads[which] ?? []);
       for (const [at, value] of changes) if (at < packet.length) packet[at] = value;
-      const length = Math.min(cut, packet.length), steering = new Steering(book, TUNNEL_PORT);
-      if (steering.steer(packet, 0, length, packet.length, atPods) === null) {
+      const length = Math.min(cut, packet.length), steering = new Steering(book, NO_IPV6, TUNNEL_PORT);
+      if (steering.steer(IPV4, packet, 0, length, packet.length, atPods) === null) {
         expect(steering.shard).toBeGreaterThanOrEqual(0);
         expect(steering.shard).toBeLessThan(SHARD_COUNT);
         expect(steering.node).toBeLessThan(NODES.length);

@@ -37,8 +37,8 @@ interface Laboratory {
 
 /** Small tables, so that they overflow and evict. */
 function laboratory(kernel: Kernel, arena: Arena, recorded: RecordedCase, extraFlags: number): Laboratory {
-  const small = { conntrack: 48, nat: 24, fragments: 4 };
-  const memory = new CaseMemory(arena, { ...small, flows: 1, ipv6: small }, () => undefined);
+  const small = { conntrack: 48, nat: 24, fragments: 4, flows: 1 };
+  const memory = new CaseMemory(arena, { ...small, ipv6: small }, () => undefined);
   const found = labSettings(recorded);
   if (typeof found === "string") throw new Error(found);
   const settings = { ...found, flags: found.flags | extraFlags };

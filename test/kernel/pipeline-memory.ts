@@ -2,18 +2,20 @@
 // too small for all that a batch writes. Every region is known, so that the checked accessors can be told exactly.
 import type { DatapathTables } from "../../src/control/tables.ts";
 import type { Arena } from "../../src/engine/image/arena.ts";
-import { clusterAddresses, type ClusterAddress, writeCluster } from "../../src/engine/image/cluster-image.ts";
+import { writeCluster } from "../../src/engine/image/cluster-image.ts";
 import { type ShardCapacity, writeShard } from "../../src/engine/image/shard-image.ts";
 import { K0, P_ROOM, T_CAPACITY, T_ENTRIES, T_INDEX, T_MASK, T_MAX_MASK, T_SIZE, T_STRIDE, T_USED } from "../../src/kernel/layout.ts";
+import { P_SPARE, SPARE_BYTES } from "../../src/kernel/layout6.ts";
 import { OUT_IGNORED } from "../../src/kernel/layout-flow.ts";
 import {
-  B_SIZE, NC_COUNT, QUOTA_MAPS, STREAM_COUNT, TL_PACKETS, TL_STRIDE, U_SIZE, X_ADDRESSES, X_CURSORS, X_LIMITS, X_MADE, X_MASQUERADE, X_NODE_COUNT, X_NODES, X_NOTES,
+  B_SIZE, GARBAGE_MAPS, NC_COUNT, QUOTA_MAPS, STREAM_COUNT, TL_PACKETS, TL_STRIDE, U_SIZE, X_ADDRESSES, X_ADDRESSES6, X_CURSORS, X_LIMITS, X_MADE, X_MASQUERADE, X_MASQUERADE6, X_NODE_COUNT, X_NODES, X_NOTES,
   X_OPTIONS, X_PACKET, X_SAVED, X_SHARDS, X_SIZE, X_TALLIES, X_TOTALS, X_TRACE_UNTIL, X_USE, X_WRITE,
 } from "../../src/kernel/pipeline/layout-batch.ts";
 
 export const SHARDS = 4, BATCH = 24, LONGEST_FRAME = 2048;
-const STREAM_BLOCK = 24_000, MADE = 1024, TALLIES = 4096, ALL_STREAMS = (1 << STREAM_COUNT) - 1;
-const CAPACITY: ShardCapacity = { conntrack: 64, nat: 48, fragments: 6, flows: 40 };
+const MADE = 1024, TALLIES = 4096, ALL_STREAMS = (1 << STREAM_COUNT) - 1;
+const SMALL = { conntrack: 64, nat: 48, fragments: 6, flows: 40 };
+const CAPACITY: ShardCapacity = { ...SMALL, ipv6: SMALL };
 
 /** First address and the one behind the last. */
 export type Region = readonly [number, number];
@@ -29,15 +31,16 @@ export class PipelineMemory {
   readonly due: number;
   readonly collected: number;
   readonly quotas: number;
-  readonly addresses: readonly ClusterAddress[];
   readonly nodes: number;
   /** What the pipeline may touch, but for the frames. */
   readonly allowed: readonly Region[];
   readonly #arena: Arena;
+  readonly #block: number;
 
-  constructor(arena: Arena, tables: DatapathTables, options: number) {
+  /** `block`: bytes of each stream's block. */
+  constructor(arena: Arena, tables: DatapathTables, options: number, block: number) {
     this.#arena = arena;
-    this.addresses = clusterAddresses(tables);
+    this.#block = block;
     this.nodes = tables.nodes.length;
     const first = arena.used, image = writeCluster(arena, tables, false);
     this.shards = Array.from({ length: SHARDS }, (_, k) => writeShard(arena, CAPACITY, 99 + k));
@@ -46,12 +49,13 @@ export class PipelineMemory {
     this.totals = arena.take((OUT_IGNORED + 1) * 16);
     this.notes = arena.take(NC_COUNT * 8);
     this.due = arena.take(this.nodes * 4);
-    this.collected = arena.take(this.nodes * 32);
+    this.collected = arena.take(this.nodes * GARBAGE_MAPS * 16);
     this.quotas = arena.take(this.nodes * QUOTA_MAPS * 4);
     for (const [field, value] of [
-      [X_PACKET, arena.take(P_ROOM, 64)], [X_NODES, image.nodes], [X_NODE_COUNT, this.nodes], [X_SHARDS, shardArray], [X_ADDRESSES, image.addresses],
+      [X_PACKET, arena.take(P_ROOM, 64)], [X_NODES, image.nodes], [X_NODE_COUNT, this.nodes], [X_SHARDS, shardArray], [X_ADDRESSES, image.addresses], [X_ADDRESSES6, image.addresses6],
       [X_WRITE, ALL_STREAMS], [X_OPTIONS, options], [X_TOTALS, this.totals], [X_NOTES, this.notes], [X_TALLIES, tallies(arena)],
       [X_USE, arena.take(Math.max(1, image.uses.length) * U_SIZE)], [X_MASQUERADE, arena.take(Math.max(1, image.masquerades.length) * 2 * U_SIZE)],
+      [X_MASQUERADE6, arena.take(Math.max(1, image.masquerades6.length) * 2 * U_SIZE)],
     ] as const) arena.put32(context + field, value);
     arena.view.setFloat64(context + X_TRACE_UNTIL, Number.MAX_SAFE_INTEGER, true);
     const regions: Region[] = [[first, arena.used]];
@@ -64,8 +68,9 @@ export class PipelineMemory {
     };
     arena.put32(context + X_SAVED, apart(LONGEST_FRAME));
     arena.put32(context + X_MADE, apart(MADE));
+    arena.put32(arena.get32(context + X_PACKET) + P_SPARE, apart(SPARE_BYTES));
     this.descriptors = apart(BATCH * B_SIZE);
-    this.streams = Array.from({ length: STREAM_COUNT }, () => apart(STREAM_BLOCK));
+    this.streams = Array.from({ length: STREAM_COUNT }, () => apart(block));
     this.allowed = regions;
     arena.take(64);
     this.frames = arena.take(BATCH * LONGEST_FRAME, 64);
@@ -75,12 +80,12 @@ export class PipelineMemory {
   rewind(): void {
     for (const [k, at] of this.streams.entries()) {
       this.#arena.put32(this.context + X_CURSORS + 4 * k, at);
-      this.#arena.put32(this.context + X_LIMITS + 4 * k, at + STREAM_BLOCK);
+      this.#arena.put32(this.context + X_LIMITS + 4 * k, at + this.#block);
     }
   }
 
   cursor(stream: number): number { return this.#arena.get32(this.context + X_CURSORS + 4 * stream); }
-  limit(stream: number): number { return (this.streams[stream] ?? 0) + STREAM_BLOCK; }
+  limit(stream: number): number { return (this.streams[stream] ?? 0) + this.#block; }
 
   /** Packets and bytes of an outcome so far. */
   total(outcome: number): { readonly packets: number; readonly bytes: number } {

@@ -75,7 +75,11 @@ export const QUIET_RUN: RunResult = {
   policyUse: [{ policy: 0, gatewayNode: 2, egressIp: ip("10.0.1.100"), flows: 1, forward: { packets: 6, bytes: 600 }, reply: { packets: 4, bytes: 400 } }],
   masqueradeUse: [], snatPorts: [],
   replies: { restored: 4, identical: 4, knownDefect: 0, different: 0, firstDifferent: 0 },
-  partialChecksumsCompleted: 0, oversizedFrames: 0, snappedFrames: 0, openersAssumed: 0, repeatedFrames: 0, flowCount: 1, flowsNotListed: 0, packetsWithoutFlow: 0, defects: { echoErrorChecksum: 0, podErrorChecksum: 0 },
+  partialChecksumsCompleted: 0, oversizedFrames: 0, snappedFrames: 0, openersAssumed: 0, repeatedFrames: 0, flowCount: 1, flowsNotListed: 0, packetsWithoutFlow: 0, answered: 0,
+  defects: {
+    echoErrorChecksum: 0, podErrorChecksum: 0, errorNotTranslated6: 0, timeExceededLost6: 0, shortQuote6: 0, quoteChecksum6: 0, quotedReply6: 0, unspecifiedAddress6: 0,
+    leftoverPort6: 0,
+  },
   conntrackEntries: 2, natEntries: 2, evictions: { conntrack: 0, nat: 0 }, garbageCollected: 0, natRetriesOverHalf: 0, interrupted: false,
   timing: { wall: 0.0312, read: 0.004, steer: 0.006, order: 0.001, write: 0.003, idle: 0.002, kernel: 0.012, workerIdle: 0.01, batch999: 0.002, packetsPerSecond: 320.5, packetsOnWays: 3 },
 };

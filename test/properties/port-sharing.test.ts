@@ -4,19 +4,20 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DatapathTables } from "../../src/control/tables.ts";
-import { addressText, captureOfFrames, echo, ethernet, ICMP, SYN, TCP, tcp, udp } from "../e2e/packets.ts";
-import { CLUSTER, replay, Scratch, tablesOf, UNBUILT } from "../e2e/replayed.ts";
+import { captureOfFrames, echo, ethernet, ICMP, ICMP6, SYN, TCP, tcp, udp } from "../e2e/packets.ts";
+import { CLUSTER, DUAL_STACK, replay, Scratch, tablesOf, UNBUILT } from "../e2e/replayed.ts";
 import { readFile } from "../io/read-records.ts";
 import { seeded, settings } from "./seed.ts";
-import { PODS, REMOTES, tupleOf } from "./traffic.ts";
+import { type Ends, FOURTH, SIXTH, tupleOf } from "./traffic.ts";
+import { formatAddress } from "../../src/cluster/cidr.ts";
 
 const scratch = new Scratch();
 afterAll(() => scratch.remove());
 const REASON = UNBUILT === "" ? "" : ` (skipped: ${UNBUILT})`;
 const ETH = 14, SECOND = 1_700_000_000, STEP = 100_000, FIRST_PORT = 40_000;
 
-const opening = fc.record({
-  protocol: fc.constantFrom("tcp", "udp", "echo"), pod: fc.constantFrom(...PODS), remote: fc.constantFrom(...REMOTES.slice(0, 3)), remotePort: fc.constantFrom(53, 443),
+const openingOf = ({ pods, remotes }: Ends) => fc.record({
+  protocol: fc.constantFrom("tcp", "udp", "echo"), pod: fc.constantFrom(...pods), remote: fc.constantFrom(...remotes.slice(0, 3)), remotePort: fc.constantFrom(53, 443),
   port: fc.oneof(fc.integer({ min: FIRST_PORT - 5, max: FIRST_PORT + 12 }), fc.integer({ min: 1, max: 65_535 })),
 });
 
@@ -25,9 +26,10 @@ async function leftOf(folder: string): Promise<Map<number, string>> {
   return new Map((await readFile(join(folder, "external.pcap"))).records.map(({ nsec, frame }) => [nsec, tupleOf(frame.subarray(ETH))]));
 }
 
-describe.skipIf(UNBUILT !== "")(`ports given out, ${seeded}${REASON}`, { timeout: 120_000 }, () => {
+describe.skipIf(UNBUILT !== "").each([["IPv4", CLUSTER, FOURTH], ["IPv6", DUAL_STACK, SIXTH]] as const)(`ports given out to %s, ${seeded}${REASON}`, { timeout: 120_000 }, (_, cluster, ends) => {
+  const opening = openingOf(ends);
   let tables: DatapathTables;
-  beforeAll(async () => { tables = await tablesOf(CLUSTER); });
+  beforeAll(async () => { tables = await tablesOf(cluster); });
 
   it("are never shared by two live flows, however few there are", async () => {
     let refused = 0, moved = 0, flowsSeen = 0;
@@ -57,12 +59,12 @@ describe.skipIf(UNBUILT !== "")(`ports given out, ${seeded}${REASON}`, { timeout
           owners.set(translated, inside);
           outside.set(inside, translated);
           const [protocol, , port] = translated.split(" ").map(Number), own = Number(inside.split(" ")[2]);
-          if (protocol !== ICMP) expect(port !== undefined && port >= FIRST_PORT && port <= lastPort, translated).toBe(true);
+          if (protocol !== ICMP && protocol !== ICMP6) expect(port !== undefined && port >= FIRST_PORT && port <= lastPort, translated).toBe(true);
           if (port !== own) moved++;
         }
         const live = flows.filter(({ translated }) => translated !== null);
         const keys = new Set(live.map(({ protocol, destination, destinationPort, translated }) => [
-          protocol, addressText(translated?.source ?? 0), translated?.sourcePort, addressText(destination), destinationPort,
+          protocol, formatAddress(translated?.source ?? 0), translated?.sourcePort, formatAddress(destination), destinationPort,
         ].join(" ")));
         expect([...keys].sort()).toEqual([...owners.keys()].sort());
         expect(live.length).toBe(owners.size);

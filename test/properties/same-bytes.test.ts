@@ -7,23 +7,23 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DatapathTables } from "../../src/control/tables.ts";
 import type { OutputKind, ReplayOptions } from "../../src/engine/replay-options.ts";
 import { captureOfFrames, echo, ethernet } from "../e2e/packets.ts";
-import { CLUSTER, replay, Scratch, tablesOf, UNBUILT, withoutTiming } from "../e2e/replayed.ts";
-import { asked, mirrored, PODS, question, type Question, refused, withTtl } from "./traffic.ts";
+import { CLUSTER, DUAL_STACK, replay, Scratch, tablesOf, UNBUILT, withoutTiming } from "../e2e/replayed.ts";
+import { asked, type Ends, FOURTH, mirrored, questionOf, type Question, refused, SIXTH, withTtl } from "./traffic.ts";
 import { seeded, settings } from "./seed.ts";
 
 const scratch = new Scratch();
 afterAll(() => scratch.remove());
 const REASON = UNBUILT === "" ? "" : ` (skipped: ${UNBUILT})`;
-const SECOND = 1_700_000_000, NODE = "192.168.60.11", FILES = ["pod.pcap", "overlay.pcap", "external.pcap", "trace.pcapng"] as const;
+const SECOND = 1_700_000_000, FILES = ["pod.pcap", "overlay.pcap", "external.pcap", "trace.pcapng"] as const;
 const EVERYTHING: ReadonlySet<OutputKind> = new Set(["pod", "overlay", "external", "trace"]);
 const RUNS: readonly Partial<ReplayOptions>[] = [{ workers: 1, kernel: "ts" }, { workers: 2, kernel: "wasm" }, { workers: 3, kernel: "ts" }];
 
 /** A question, what is done to one of its frames, and how long nothing happens afterwards. */
-const event = fc.record({
-  question, answered: fc.boolean(), inside: fc.option(fc.constantFrom(...PODS, NODE)), damage: fc.option(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { freq: 4 }),
+const eventOf = (ends: Ends, node: string) => fc.record({
+  question: questionOf(ends), answered: fc.boolean(), inside: fc.option(fc.constantFrom(...ends.pods, node)), damage: fc.option(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { freq: 4 }),
   cut: fc.option(fc.nat({ max: 60 }), { freq: 8 }), pause: fc.constantFrom(0, 0, 0, 0, 1, 70, 400, 9000), lowTtl: fc.boolean(),
 });
-type Event = typeof event extends fc.Arbitrary<infer T> ? T : never;
+type Event = ReturnType<typeof eventOf> extends fc.Arbitrary<infer T> ? T : never;
 
 function packetsOf(each: Event, id: number): Uint8Array[] {
   const its: Question = each.question, packets = asked(its, id);
@@ -36,9 +36,12 @@ function packetsOf(each: Event, id: number): Uint8Array[] {
   });
 }
 
-describe.skipIf(UNBUILT !== "")(`output, ${seeded}${REASON}`, { timeout: 120_000 }, () => {
+const FAMILIES = [["IPv4", CLUSTER, FOURTH, "192.168.60.11"], ["IPv6", DUAL_STACK, SIXTH, "fd00:c0a8:1::13"]] as const;
+
+describe.skipIf(UNBUILT !== "").each(FAMILIES)(`output of %s, ${seeded}${REASON}`, { timeout: 120_000 }, (_, cluster, ends, node) => {
+  const event = eventOf(ends, node);
   let tables: DatapathTables;
-  beforeAll(async () => { tables = await tablesOf(CLUSTER); });
+  beforeAll(async () => { tables = await tablesOf(cluster); });
 
   it("depends on no number of workers and on no build of the kernel", async () => {
     let dropped = 0, delivered = 0, collected = 0, passed = 0;

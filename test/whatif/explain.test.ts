@@ -9,6 +9,7 @@ import { explain, type Explanation } from "../../src/whatif/explain.ts";
 import { readPacketRequest } from "../../src/whatif/packet-request.ts";
 import { SingleRun } from "../../src/whatif/single-run.ts";
 import { compileText, endpoint, node, pod, policy } from "../control/compiled.ts";
+import { DUAL_STACK } from "../e2e/replayed.ts";
 
 const bundled = join(import.meta.dirname, "../../fixtures/cluster");
 let control: CompiledControl;
@@ -124,5 +125,35 @@ describe("of a small model", () => {
     expect(explainText(unknown)).toContain("undetermined: which of 2 gateways is the pod's: the UID of its CiliumEndpoint is not in the input");
     const known = await explainedIn(GATEWAYS + endpoint("prod/web", "192.168.1.11", "10.0.1.10", "", 20001) + policy("p", { gateways: `[${gateway(1)}, ${gateway(2)}]` }));
     expect(known.undetermined).toEqual([]);
+  });
+});
+
+describe("IPv6", () => {
+  beforeAll(async () => {
+    control = compileTables(await loadCluster([DUAL_STACK]), { semantics: "cilium-1.19" });
+    tables = control.tables;
+  });
+
+  test("goes through the gateway over the IPv4 underlay, translated to an interface's address, and back", () => {
+    const explanation = explained("shop/web-1", "[2001:db8:113::10]:443");
+    expect(explanation).toMatchObject({
+      pod: { address: "fd00:10:1::10" }, protocol: "TCP", throughGateway: true, gateway: "gateway-1", policy: "web",
+      outside: { source: "fd00:c0a8:1::50", sourcePort: 43210, ttl: 62 }, answer: { outcome: "delivered" },
+    });
+    expect(explanation.request.steps.flatMap(({ facts }) => facts)).toContain("vxlan to 192.168.1.12 (gateway-1), VNI 20002");
+    expect(explainText(explanation)).toContain("[fd00:c0a8:1::50]:43210 -> [2001:db8:113::10]:443");
+  });
+
+  test("takes a second device with its own routes, the longer prefix, and no gateway where an exclusion is longer", () => {
+    expect(explained("shop/pay-1", "2001:db8:aaaa::1/icmp").outside?.source).toBe("2001:db8:51::50");
+    expect(explained("shop/web-2", "2001:db8:113:0:8000::7")).toMatchObject({ gateway: "gateway-2", alsoMatched: [expect.stringContaining("2001:db8:113::/64 of web")] });
+    expect(failing(explained("shop/web-2", "2001:db8:198::9"))).toEqual(["not-excluded"]);
+    expect(failing(explained("shop/web-1", "fd00:10:2::10"))).toContain("destination-outside");
+  });
+
+  test("asked of a pod without such an address is refused by name", () => {
+    const single = { ...tables, nodes: tables.nodes.map((node) => ({ ...node, endpoints6: [] })) };
+    expect(() => readPacketRequest("shop/web-1", "2001:db8::1", single)).toThrow(/shop\/web-1 has no IPv6 address/);
+    expect(() => readPacketRequest("shop/web-1", "2001:db8:::1", tables)).toThrow(/--to/);
   });
 });

@@ -1,10 +1,11 @@
 // What is done with a packet's bytes: steering on the main thread, checksums, encapsulation, and a port for a new flow when
 // nearly all ports of one destination are taken (what a gateway does shortly before drop 167).
-import { AddressBook } from "../../../src/engine/address-book.ts";
+import { AddressBook4, AddressBook6 } from "../../../src/engine/address-book.ts";
 import { wirePort, wireWord } from "../../../src/engine/image/arena.ts";
-import { ADDRESS_POD } from "../../../src/engine/image/cluster-image.ts";
+import { ADDRESS_POD } from "../../../src/engine/image/cluster-addresses.ts";
 import { type NodeImage, writeNode } from "../../../src/engine/image/node-image.ts";
 import { writeShard } from "../../../src/engine/image/shard-image.ts";
+import { IPV4 } from "../../../src/engine/ip-header.ts";
 import { Steering } from "../../../src/engine/steer.ts";
 import { SeededRandom } from "../../../src/generate/random.ts";
 import { LINK_OK, LINKTYPE_ETHERNET, LinkLayer, locateNetworkHeader } from "../../../src/io/link-layer.ts";
@@ -46,8 +47,8 @@ function frame(length: number, source: number, sourcePort: number): Uint8Array {
 
 function steering(): Question {
   const random = new SeededRandom(5);
-  const book = new AddressBook(Array.from({ length: PODS }, (_, k) => ({ address: POD + k, node: k % 10, kind: ADDRESS_POD, ifindex: 2, mac: [] })));
-  const steer = new Steering(book, 8472), link = new LinkLayer(), slot = 64;
+  const book = new AddressBook4(Array.from({ length: PODS }, (_, k) => ({ address: POD + k, node: k % 10, kind: ADDRESS_POD, ifindex: 2, mac: [] })));
+  const steer = new Steering(book, new AddressBook6([]), 8472), link = new LinkLayer(), slot = 64;
   const block = new Uint8Array(ROUNDS * slot);
   for (let k = 0; k < ROUNDS; k++) block.set(frame(SMALL_FRAME, POD + random.below(PODS), random.below(65_536)), k * slot);
   return {
@@ -58,7 +59,7 @@ function steering(): Question {
         const at = k * slot;
         if (locateNetworkHeader(LINKTYPE_ETHERNET, block, at, SMALL_FRAME, link) !== LINK_OK) throw new Error("the bench's frame has no network header");
         const length = SMALL_FRAME - link.networkOffset;
-        if (steer.steer(block, at + link.networkOffset, length, length, true) !== null) throw new Error("the bench's frame enters nowhere");
+        if (steer.steer(IPV4, block, at + link.networkOffset, length, length, true) !== null) throw new Error("the bench's frame enters nowhere");
         sum ^= steer.shard + steer.node;
       }
       return sum;

@@ -11,8 +11,8 @@ export function putAddress6(arena: Arena, at: number, address: bigint): void {
   arena.view.setBigUint64(at + 8, BigInt.asUintN(64, address), false);
 }
 
-export function getAddress6(arena: Arena, at: number): bigint {
-  return (arena.view.getBigUint64(at, false) << 64n) | arena.view.getBigUint64(at + 8, false);
+export function getAddress6(view: DataView, at: number): bigint {
+  return (view.getBigUint64(at, false) << 64n) | view.getBigUint64(at + 8, false);
 }
 
 /** Network mask of a prefix length. */

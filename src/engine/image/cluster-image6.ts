@@ -1,5 +1,6 @@
 // The IPv6 side of what writeCluster lays down: tables that all nodes share, and each node's own.
 import { EPF_HOST, NF_DUAL_STACK, NF_FRAGMENTS6, NF_IPV6, NF_MASQUERADE6 } from "../../kernel/layout.ts";
+import { A6_SIZE } from "../../kernel/pipeline/layout-batch.ts";
 import type { DatapathConfig, DatapathTables, NodeTable, PolicyEntry6 } from "../../control/tables.ts";
 import type { Arena } from "./arena.ts";
 import { writeIpcache6 } from "./ipcache-image6.ts";
@@ -22,7 +23,7 @@ export function configFlags6(config: DatapathConfig): number {
 export function clusterImageBytes6(tables: DatapathTables): number {
   const count = (of: (node: NodeTable) => number): number => tables.nodes.reduce((sum, node) => sum + of(node), 0);
   const endpoints = count((node) => node.endpoints6.length), routes = count((node) => node.routes6.length + node.rules6.length);
-  return tables.nodes.length * 512 + endpoints * 4 * 64 + tables.ipcache6.length * 96 + tables.policyEntries6.length * 192 + routes * 128;
+  return tables.nodes.length * 512 + endpoints * 4 * (64 + A6_SIZE) + tables.ipcache6.length * 96 + tables.policyEntries6.length * 192 + routes * 128;
 }
 
 /** `useOf` names the counters of an entry that has a gateway. */

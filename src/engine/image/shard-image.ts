@@ -2,7 +2,9 @@ import {
   C_STRIDE, G_STRIDE, S_CT, S_FLOW, S_FRAG, S_NAT, S_SEED, S_SIZE, T_CAPACITY, T_ENTRIES, T_INDEX, T_MASK, T_MAX_MASK, T_STRIDE, T_TAIL,
   X_STRIDE,
 } from "../../kernel/layout.ts";
-import { C6_STRIDE, C6_TAIL, G6_STRIDE, G6_TAIL, S_CT6, S_FRAG6, S_NAT6, X6_STRIDE, X6_TAIL } from "../../kernel/layout6.ts";
+import {
+  C6_STRIDE, C6_TAIL, F6_STRIDE, F6_TAIL, G6_STRIDE, G6_TAIL, S_CT6, S_FLOW6, S_FRAG6, S_NAT6, X6_STRIDE, X6_TAIL,
+} from "../../kernel/layout6.ts";
 import { F_STRIDE } from "../../kernel/layout-flow.ts";
 import { AF6_STRIDE, AF6_TAIL, AF_STRIDE, S_AFFINITY, S_AFFINITY6 } from "../../kernel/layout-services.ts";
 import { S_EPOCH, S_WAYS, S_WAYS_CAPACITY, W_SIZE } from "../../kernel/layout-way.ts";
@@ -13,6 +15,7 @@ export interface ShardCapacity6 {
   readonly conntrack: number;
   readonly nat: number;
   readonly fragments: number;
+  readonly flows: number;
 }
 
 /** Entries that each table of one shard may hold. */
@@ -28,7 +31,7 @@ export interface ShardCapacity {
 }
 
 /** A mapping has two halves. */
-const SMALLEST: ShardCapacity6 = { conntrack: 2, nat: 2, fragments: 1 };
+const SMALLEST: ShardCapacity6 = { conntrack: 2, nat: 2, fragments: 1, flows: 1 };
 
 /** Clients remembered where nobody asks for affinity: a table may not be empty. */
 const NO_AFFINITY = 1;
@@ -50,7 +53,7 @@ function indexSlots(capacity: number): number {
 export function shardBytes(capacity: ShardCapacity): number {
   const table = (entries: number, stride: number): number => indexSlots(entries) * INDEX_SLOT_BYTES + entries * stride + 64;
   const { ipv6 = SMALLEST } = capacity;
-  const bytes6 = table(ipv6.conntrack, C6_STRIDE) + table(ipv6.nat, X6_STRIDE) + table(ipv6.fragments, G6_STRIDE);
+  const bytes6 = table(ipv6.conntrack, C6_STRIDE) + table(ipv6.nat, X6_STRIDE) + table(ipv6.fragments, G6_STRIDE) + table(ipv6.flows, F6_STRIDE);
   const bytes4 = table(capacity.conntrack, C_STRIDE) + table(capacity.nat, X_STRIDE) + table(capacity.fragments, G_STRIDE);
   const affinity = table(capacity.affinity ?? NO_AFFINITY, AF_STRIDE) + table(capacity.affinity ?? NO_AFFINITY, AF6_STRIDE);
   return S_SIZE + bytes4 + bytes6 + affinity + table(capacity.flows, F_STRIDE) + waysOf(capacity) * 2 * W_SIZE + 128;
@@ -79,6 +82,7 @@ export function writeShard(arena: Arena, capacity: ShardCapacity, seed: number):
   writeTable(arena, shard + S_CT6, ipv6.conntrack, C6_STRIDE, C6_TAIL);
   writeTable(arena, shard + S_NAT6, ipv6.nat, X6_STRIDE, X6_TAIL);
   writeTable(arena, shard + S_FRAG6, ipv6.fragments, G6_STRIDE, G6_TAIL);
+  writeTable(arena, shard + S_FLOW6, ipv6.flows, F6_STRIDE, F6_TAIL);
   writeTable(arena, shard + S_AFFINITY, capacity.affinity ?? NO_AFFINITY, AF_STRIDE);
   writeTable(arena, shard + S_AFFINITY6, capacity.affinity ?? NO_AFFINITY, AF6_STRIDE, AF6_TAIL);
   arena.put32(shard + S_SEED, seed);

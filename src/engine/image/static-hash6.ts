@@ -4,7 +4,7 @@ import { putAddress6 } from "./address6.ts";
 import type { Arena } from "./arena.ts";
 
 /** The kernel's hash4 (src/kernel/table/hash.ts); a test holds the two together. */
-function mixWords(a: number, b: number, c: number, d: number): number {
+export function mixWords(a: number, b: number, c: number, d: number): number {
   let h = Math.imul(a ^ 0x1b873593, 0x85ebca6b);
   h = Math.imul(h ^ b ^ (h >>> 15), 0xc2b2ae35);
   h = Math.imul(h ^ c ^ (h >>> 13), 0x27d4eb2f);

@@ -11,7 +11,7 @@ import { csumBytes, csumFold } from "../wire/checksum.ts";
 import { ICMP6_ECHO, ICMP6_ECHO_REPLY } from "../wire/icmp6.ts";
 import { PROTO_TCP } from "../wire/ipv4.ts";
 import { IP6_DST, IP6_HEADER, IP6_SRC, ipv6Walk, PROTO_ICMP6 } from "../wire/ipv6.ts";
-import { ICMP_ID, ICMP_TYPE, L4_DPORT, L4_SPORT, TCP_CSUM, within } from "../wire/l4.ts";
+import { ICMP_CSUM, ICMP_ID, ICMP_TYPE, L4_DPORT, L4_SPORT, l4CsumApply, TCP_CSUM, within } from "../wire/l4.ts";
 import { DROP_CSUM_L4, DROP_INVALID, DROP_UNKNOWN_ICMP6_CODE, DROP_UNKNOWN_L4, NAT_NOT_NEEDED } from "../verdict.ts";
 import { isPortProtocol, keyWord } from "./ports.ts";
 import { rewriteHeaders6 } from "./snat-rewrite6.ts";
@@ -19,7 +19,18 @@ import { note, repairs } from "./note.ts";
 
 
 /** Sum over the quoted packet, as far as it is in memory. */
-function quoteSum(pkt: i32, innerAt: i32): i32 { return csumBytes(ld32(pkt + P_FRAME) + innerAt, ld32(pkt + P_LEN) - innerAt, 0); }
+export function quoteSum(pkt: i32, innerAt: i32): i32 { return csumBytes(ld32(pkt + P_FRAME) + innerAt, ld32(pkt + P_LEN) - innerAt, 0); }
+
+/** What the quoted packet has added to the outer checksum since its sum was `before`; 0 where its own checksum balances all. */
+export function quoteChange(pkt: i32, innerAt: i32, before: i32): i32 {
+  const change: i32 = csumFold((~before & 0xffff) + quoteSum(pkt, innerAt));
+  return change === 0xffff ? 0 : change;
+}
+
+/** The outer checksum follows what the quote's own did not balance. */
+export function applyQuoteDiff(pkt: i32, l4: i32, diff: i32): void {
+  if (diff !== 0) l4CsumApply(ld32(pkt + P_FRAME) + l4 + ICMP_CSUM, diff, PROTO_ICMP6);
+}
 
 /** Translates the quoted packet by a mapping. The outer checksum covers the quote: where the quote's own checksum does not
  * balance what changed, 1.19 leaves the outer one wrong; repaired, P_CSUM_DIFF says what it must change by. */
@@ -30,8 +41,8 @@ function rewriteQuote(pkt: i32, proto: i32, innerAt: i32, innerL4: i32, state: i
   const error: i32 = rewriteHeaders6(pkt, proto, innerAt, true, innerL4, state + X6_ADDR, addrAt, oldPort, ld32(state + X6_PORT), portAt);
   if (cut && error === DROP_CSUM_L4 && !repairs(pkt)) note(pkt, NOTE_DEFECT6_SHORT_QUOTE);
   if (error < 0 && !(cut && error === DROP_CSUM_L4 && repairs(pkt))) return error;
-  const change: i32 = csumFold((~before & 0xffff) + quoteSum(pkt, innerAt));
-  if (change === 0 || change === 0xffff) return 0;
+  const change: i32 = quoteChange(pkt, innerAt, before);
+  if (change === 0) return 0;
   if (repairs(pkt)) st32(pkt + P_CSUM_DIFF, change);
   else note(pkt, NOTE_DEFECT6_QUOTE_CSUM);
   return 0;

@@ -16,7 +16,7 @@ import {
 } from "../wire/icmp6.ts";
 import { ETH_LEN } from "../wire/ipv4.ts";
 import { IP6_DST, IP6_SRC, PROTO_ICMP6 } from "../wire/ipv6.ts";
-import { ICMP_CODE, ICMP_CSUM, ICMP_HEADER, ICMP_ID, ICMP_TYPE, L4_DPORT, L4_SPORT, l4CsumApply, within } from "../wire/l4.ts";
+import { ICMP_CODE, ICMP_HEADER, ICMP_ID, ICMP_TYPE, L4_DPORT, L4_SPORT, within } from "../wire/l4.ts";
 import { swap16 } from "../wire/swap.ts";
 import {
   CT_NEW, DROP_FRAG_NOSUPPORT, DROP_INVALID, DROP_INVALID_EXTHDR, DROP_NAT_NO_MAPPING, DROP_NAT_UNSUPP_PROTO, DROP_UNKNOWN_ICMP6_CODE, NAT_NOT_NEEDED,
@@ -27,7 +27,7 @@ import { clampPort, drawPort, countTries, SNAT_TRIES } from "./port-draw.ts";
 import { isPortProtocol, keyWord, swapPorts } from "./ports.ts";
 import { hasL4Header6, isFragment6, loadPorts6, proto6 } from "./ports6.ts";
 import { ST_EGRESS_GATEWAY, ST_LOCAL_ENDPOINT, ST_NEEDS_CT } from "./snat.ts";
-import { natIcmp6ErrorIn, natIcmp6ErrorOut, quotesTranslated6 } from "./snat-icmp6.ts";
+import { applyQuoteDiff, natIcmp6ErrorIn, natIcmp6ErrorOut, quotesTranslated6 } from "./snat-icmp6.ts";
 import { rewriteHeaders6 } from "./snat-rewrite6.ts";
 import { note, repairs } from "./note.ts";
 import { evict } from "../table/evict.ts";
@@ -119,17 +119,11 @@ function handleMapping(pkt: i32, ip: i32, ports: i32): i32 {
   return newMapping(pkt, ip, ports, needsCt);
 }
 
-/** The outer checksum follows what the quote's own did not balance; 0 in P_CSUM_DIFF for nothing. */
-function applyQuoteDiff(pkt: i32, l4: i32): void {
-  const diff: i32 = ld32(pkt + P_CSUM_DIFF);
-  if (diff !== 0) l4CsumApply(ld32(pkt + P_FRAME) + l4 + ICMP_CSUM, diff, PROTO_ICMP6);
-}
-
 /** An ICMPv6 error on its way out, about the flow whose mapping is found by the quote. */
 function snatError(pkt: i32, l4: i32): i32 {
   const error: i32 = natIcmp6ErrorOut(pkt, l4 + ICMP_HEADER);
   if (error < 0) return error;
-  applyQuoteDiff(pkt, l4);
+  applyQuoteDiff(pkt, l4, ld32(pkt + P_CSUM_DIFF));
   // From a pod that is not local, 1.19 takes the source port of the scratch tuple, which nobody has set, for the old
   // port, and writes 0 over the first two bytes of the ICMPv6 header in its place.
   let leftover: i32 = 0;
@@ -196,7 +190,7 @@ export function snatReverse6(pkt: i32, ip: i32): i32 {
       // What 1.19 does not look at is no reason to drop when looked at after all.
       if (type !== ICMP6_TOO_BIG && (error === DROP_INVALID || error === DROP_INVALID_EXTHDR)) return NAT_NOT_NEEDED;
       if (error < 0) return error;
-      applyQuoteDiff(pkt, l4);
+      applyQuoteDiff(pkt, l4, ld32(pkt + P_CSUM_DIFF));
       return rewriteHeaders6(pkt, proto, ETH_LEN, true, l4, ld32(pkt + P_NAT) + X6_ADDR, IP6_DST, 0, 0, 0);
     }
     if (type !== ICMP6_ECHO_REPLY) return NAT_NOT_NEEDED;

@@ -1,31 +1,32 @@
 // A batch of descriptors, packet after packet: enter, walk, settle. The engine calls this and nothing else per packet.
-import { fill, ld32, ld8, ldf64, mul, st32 } from "../mem.ts";
+import { fill, ld32, ldf64, mul, st32 } from "../mem.ts";
 import {
-  EP_IDENTITY, P_ENDPOINT, P_FLAGS, P_FLOW, P_FRAME, P_LEN, P_MARK, P_NOW, P_POLICY, P_SEQ_HI, P_SEQ_LO, P_SHARD, P_SIZE,
+  EP_IDENTITY, P_COUNTED, P_ENDPOINT, P_FLAGS, P_FLOW, P_FRAME, P_LEN, P_MARK, P_NOW, P_POLICY, P_SEQ_HI, P_SEQ_LO, P_SHARD, P_SIZE,
   P_TIME_NSEC, P_TIME_SEC, P_TUNNEL_REMOTE, P_TUNNEL_VNI, P_WIRE_LEN, PF_SNAPPED,
 } from "../layout.ts";
 import { FK_OUTSIDE, FK_POD, OUT_DELIVERED, OUT_DROPPED, OUT_PASSED } from "../layout-flow.ts";
-import { ETH_LEN, IP_DST, IP_PROTO, IP_SRC, PROTO_ICMP } from "../wire/ipv4.ts";
+import { ETH_LEN } from "../wire/ipv4.ts";
 import { MARK_HOST } from "../verdict.ts";
 import { swapPorts } from "../datapath/ports.ts";
 import { endWaysOf } from "../datapath/sketch.ts";
 import {
   A_KIND, A_NODE, A_POD, B_ENTRY, B_FRAME, B_LEN, B_NODE, B_NOW, B_NSEC, B_OUTCOME, B_REMOTE, B_SEC, B_SEQ_HI, B_SEQ_LO, B_SHARD, B_SIZE, B_VNI, B_WIRE_LEN, B_WROTE,
-  ENTRY_HOST, ENTRY_NETDEV, ENTRY_OVERLAY, ENTRY_POD, HOOK_FROM_CONTAINER, NC_REPLY_RESTORED, STREAM_EXTERNAL, STREAM_POD, TL_PASS, X_ADDRESSES, X_CURSORS, X_NOTES, X_PACKET,
+  ENTRY_HOST, ENTRY_NETDEV, ENTRY_OVERLAY, ENTRY_POD, HOOK_FROM_CONTAINER, NC_REPLY_RESTORED, STREAM_EXTERNAL, STREAM_POD, TL_PASS, X_CURSORS, X_NOTES, X_PACKET,
   X_SHARDS, X_SKETCH,
 } from "./layout-batch.ts";
-import { staticFind } from "../table/static.ts";
 import { B_HINT_HASH, fetchAhead, GROUP } from "./fetch-ahead.ts";
 import { emitFrame } from "./emit.ts";
-import { answeredFlow, flowIdentity, flowOf, flowPorts, flowSettle, holdsIpv4 } from "./flows.ts";
+import { clusterFind, destinationOf, isIcmp, isIpv6, protoOf, readHeaders, sourceOf, tellFamily } from "./family.ts";
+import { answeredFlow, flowIdentity, flowOf, flowPorts, flowSettle } from "./flows.ts";
 import { ingest } from "./ingest.ts";
 import { learnWay } from "./learn.ts";
+import { enterNode, enterPod } from "./nodes.ts";
 import { settleOpener } from "./opener.ts";
 import { checkReply, restoreReply } from "./replies.ts";
 import { beginSketch } from "./sketch.ts";
 import { countOutcome, countTally } from "./tally.ts";
 import { takeWay } from "./way.ts";
-import { AT_FROM_CONTAINER, AT_FROM_NETDEV, AT_FROM_OVERLAY, AT_TO_NETDEV, enterNode, enterPod, walk } from "./walk.ts";
+import { AT_FROM_CONTAINER, AT_FROM_NETDEV, AT_FROM_OVERLAY, AT_TO_NETDEV, walk } from "./walk.ts";
 
 /** Runs `count` descriptors from `first` on. The stream cursors of the context advance; each descriptor gets the bytes it
  * wrote to each stream, and its outcome. */
@@ -56,6 +57,7 @@ function loadPacket(cx: i32, d: i32): i32 {
   st32(pkt + P_FRAME, ld32(d + B_FRAME));
   st32(pkt + P_LEN, ld32(d + B_LEN));
   st32(pkt + P_WIRE_LEN, ld32(d + B_WIRE_LEN));
+  st32(pkt + P_COUNTED, ld32(d + B_WIRE_LEN));
   st32(pkt + P_TIME_SEC, ld32(d + B_SEC));
   st32(pkt + P_TIME_NSEC, ld32(d + B_NSEC));
   st32(pkt + P_SEQ_LO, ld32(d + B_SEQ_LO));
@@ -67,10 +69,11 @@ function loadPacket(cx: i32, d: i32): i32 {
   return pkt;
 }
 
-/** Returns OUT_…; steering has made sure that the frame holds an IPv4 header. */
+/** Returns OUT_…; steering has made sure that the frame holds an IP header. */
 function processPacket(cx: i32, d: i32, end: i32): i32 {
   const pkt: i32 = loadPacket(cx, d);
-  if (!holdsIpv4(pkt)) return passUnseen(cx, pkt);
+  if (!tellFamily(pkt)) return passUnseen(cx, pkt);
+  readHeaders(pkt);
   const ip: i32 = ld32(pkt + P_FRAME) + ETH_LEN, entry: i32 = ld32(d + B_ENTRY), node: i32 = ld32(d + B_NODE);
   ingest(cx, pkt, ip);
   if (entry === ENTRY_POD) return fromPod(cx, pkt, ip, node, d, end);
@@ -87,8 +90,9 @@ function passUnseen(cx: i32, pkt: i32): i32 {
 function fromPod(cx: i32, pkt: i32, ip: i32, node: i32, d: i32, end: i32): i32 {
   beginSketch(cx, pkt);
   emitFrame(cx, pkt, STREAM_POD);
-  if (!enterPod(pkt, ld32(ip + IP_SRC))) return passUnseen(cx, pkt);
-  const peer: i32 = staticFind(ld32(cx + X_ADDRESSES), ld32(ip + IP_DST));
+  const six: boolean = isIpv6(pkt);
+  if (!enterPod(pkt, sourceOf(six, ip))) return passUnseen(cx, pkt);
+  const peer: i32 = clusterFind(cx, six, destinationOf(six, ip));
   const answered: i32 = peer !== 0 && ld32(peer + A_KIND) === A_POD ? answeredFlow(pkt, ip, ld32(peer + A_NODE) - 1) : 0;
   if (answered !== 0) st32(pkt + P_FLOW, answered);
   else {
@@ -104,7 +108,7 @@ function fromPod(cx: i32, pkt: i32, ip: i32, node: i32, d: i32, end: i32): i32 {
 function toPod(cx: i32, pkt: i32, ip: i32, node: i32, d: i32, end: i32): i32 {
   st32(pkt + P_FLOW, flowOf(pkt, ip, node, FK_POD, false));
   const ports: i32 = flowPorts(pkt, ip);
-  const podPorts: i32 = ld8(ip + IP_PROTO) === PROTO_ICMP ? ports : swapPorts(ports);
+  const podPorts: i32 = isIcmp(isIpv6(pkt), protoOf(pkt, ip)) ? ports : swapPorts(ports);
   settleOpener(cx, pkt, ip, false, podPorts, d + B_SIZE, end, ld32(d + B_SEQ_LO));
   beginSketch(cx, pkt);
   const restored: f64 = ldf64(ld32(cx + X_NOTES) + (NC_REPLY_RESTORED << 3));
@@ -113,7 +117,7 @@ function toPod(cx: i32, pkt: i32, ip: i32, node: i32, d: i32, end: i32): i32 {
   st32(pkt + P_POLICY, 0);
   emitFrame(cx, pkt, STREAM_EXTERNAL);
   const outcome: i32 = walk(cx, pkt, AT_FROM_NETDEV);
-  if (outcome === OUT_DELIVERED) checkReply(cx, pkt, restored);
+  if (outcome === OUT_DELIVERED) checkReply(cx, pkt, ip, restored);
   learnWay(cx, pkt, d, true, outcome);
   return finish(cx, pkt, outcome, true);
 }

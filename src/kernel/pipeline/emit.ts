@@ -2,11 +2,13 @@
 import { copy, ld32, ld8, ldf64, st32 } from "../mem.ts";
 import {
   E_POLICY, N_INDEX, P_CT_STATUS, P_FRAME, P_LEN, P_NAT, P_NODE, P_POLICY, P_SEQ_HI, P_SEQ_LO, P_TIME_NSEC,
-  P_TIME_SEC, P_TO, P_TUNNEL_REMOTE, P_TUNNEL_VNI, P_WIRE_LEN, X_ADDR, X_PORT,
+  P_TIME_SEC, P_TO, P_TUNNEL_REMOTE, P_TUNNEL_VNI, P_WIRE_LEN,
 } from "../layout.ts";
+import { copyAddress6 } from "../wire/address6.ts";
 import { ETH_LEN, IP_HEADER } from "../wire/ipv4.ts";
+import { isIpv6, natAddress, natPort } from "./family.ts";
 import {
-  STREAM_OVERLAY, STREAM_TRACE, TR_CT, TR_HOOK, TR_LEN, TR_NAT_ADDR, TR_NAT_PORT, TR_NODE, TR_NSEC, TR_POLICY, TR_REMOTE, TR_SEC, TR_SEQ_HI, TR_SEQ_LO,
+  STREAM_OVERLAY, STREAM_TRACE, TR_CT, TR_HOOK, TR_LEN, TR_NAT_ADDR, TR_NAT_FAMILY, TR_NAT_PORT, TR_NODE, TR_NSEC, TR_POLICY, TR_REMOTE, TR_SEC, TR_SEQ_HI, TR_SEQ_LO,
   TR_SIZE, TR_TO, TR_VERDICT, TR_VNI, TR_WIRE_LEN, X_CURSORS, X_LIMITS, X_MADE, X_TRACE_UNTIL, X_WRITE,
 } from "./layout-batch.ts";
 import { outerPort, passingRoute, putOuter, TUNNEL_OVERHEAD } from "./outer.ts";
@@ -61,8 +63,12 @@ export function emitTunnel(cx: i32, pkt: i32, flow: i32, id: i32, mac: i32): voi
   st32(cursor, eth + TUNNEL_OVERHEAD + length);
 }
 
+/** ECN bits of the inner packet, which putOuter carries outside. In IPv6 they are the last two bits of the traffic class, which
+ * the second byte's upper half ends. */
 function innerEcn(pkt: i32): i32 {
-  return ld32(pkt + P_LEN) < ETH_LEN + IP_HEADER ? 0 : ld8(ld32(pkt + P_FRAME) + ETH_LEN + 1) & 3;
+  if (ld32(pkt + P_LEN) < ETH_LEN + IP_HEADER) return 0;
+  const second: i32 = ld8(ld32(pkt + P_FRAME) + ETH_LEN + 1);
+  return (isIpv6(pkt) ? second >>> 4 : second) & 3;
 }
 
 /** Are the hops of packet `seq` traced? */
@@ -85,8 +91,7 @@ export function emitTrace(cx: i32, pkt: i32, hook: i32, verdict: i32): void {
   st32(at + TR_VERDICT, verdict);
   st32(at + TR_POLICY, record === 0 ? -1 : ld32(record + E_POLICY));
   st32(at + TR_TO, ld32(pkt + P_TO));
-  st32(at + TR_NAT_ADDR, nat === 0 ? 0 : ld32(nat + X_ADDR));
-  st32(at + TR_NAT_PORT, nat === 0 ? 0 : ld32(nat + X_PORT));
+  traceNat(at, isIpv6(pkt), nat);
   st32(at + TR_CT, ld32(pkt + P_CT_STATUS));
   st32(at + TR_SEQ_LO, ld32(pkt + P_SEQ_LO));
   st32(at + TR_SEQ_HI, ld32(pkt + P_SEQ_HI));
@@ -94,6 +99,14 @@ export function emitTrace(cx: i32, pkt: i32, hook: i32, verdict: i32): void {
   st32(at + TR_VNI, ld32(pkt + P_TUNNEL_VNI));
   copy(at + TR_SIZE, ld32(pkt + P_FRAME), length);
   st32(cursor, at + TR_SIZE + length);
+}
+
+function traceNat(at: i32, six: boolean, nat: i32): void {
+  st32(at + TR_NAT_FAMILY, nat === 0 ? 0 : six ? 6 : 4);
+  if (nat === 0) return;
+  st32(at + TR_NAT_PORT, natPort(six, nat));
+  if (six) copyAddress6(at + TR_NAT_ADDR, natAddress(six, nat));
+  else st32(at + TR_NAT_ADDR, natAddress(six, nat));
 }
 
 /** Number of the packet in the capture; exact up to 2^53. */

@@ -32,6 +32,9 @@ export const X_NOTES: i32 = 76;
 export const X_NODE_COUNT: i32 = 80;
 /** End of each stream's block, STREAM_… words; a record that does not fit any more is left out. */
 export const X_LIMITS: i32 = 84;
+/** Static hash of the cluster's IPv6 addresses (A_…, the key behind), and counters of masquerading IPv6. */
+export const X_ADDRESSES6: i32 = 100;
+export const X_MASQUERADE6: i32 = 104;
 /** Routes of tunnels (layout-way.ts), a growing table; room for the sketch of a walk, 0: every packet is walked. */
 export const X_ROUTES: i32 = 112;
 export const X_SKETCH: i32 = 116;
@@ -57,6 +60,8 @@ export const A_KIND: i32 = 8;
 export const A_IFINDEX: i32 = 12;
 export const A_MAC: i32 = 16;
 export const A_SIZE: i32 = 24;
+/** With an IPv6 address as key in the slot's last 16 bytes; A_ADDRESS stays 0. */
+export const A6_SIZE: i32 = 40;
 export const A_POD: i32 = 1;
 export const A_FURTHER: i32 = 3;
 
@@ -125,12 +130,20 @@ export const NC_REPLY_FIRST_DIFFERENT: i32 = 9;
 export const NC_NAT_RETRIES: i32 = 10;
 export const NC_DEFECT_ECHO: i32 = 11;
 export const NC_DEFECT_POD_ERROR: i32 = 12;
+/** Packets that a program turned into an answer of its own. */
+export const NC_ANSWERED: i32 = 13;
+/** Counters of NOTE_DEFECT6_…, in the order of their bits. */
+export const NC_DEFECT6: i32 = 14;
+export const DEFECTS6: i32 = 7;
 /** Packets whose flow's way was known (way.ts). */
-export const NC_ON_WAY: i32 = 13;
-export const NC_COUNT: i32 = 14;
+export const NC_ON_WAY: i32 = 21;
+export const NC_COUNT: i32 = 22;
 
-/** Maps that are counted apart, by node: conntrack of TCP, of anything else, NAT. */
-export const QUOTA_MAPS: i32 = 3;
+/** Maps that are counted apart, by node: conntrack of TCP, of anything else, NAT; the same of IPv6. */
+export const QUOTA_MAPS: i32 = 6;
+export const QUOTA_MAPS_OF_FAMILY: i32 = 3;
+/** Conntrack maps that garbage is collected from, by node: of anything but TCP, of TCP; the same of IPv6. */
+export const GARBAGE_MAPS: i32 = 4;
 
 // ── Hooks, as tallies and traces name them ───────────────────────────────────────────────────────────────────────────
 export const HOOK_FROM_CONTAINER: i32 = 0;
@@ -150,11 +163,14 @@ export const TR_VERDICT: i32 = 24;
 /** Index of the policy, -1 for none. */
 export const TR_POLICY: i32 = 28;
 export const TR_TO: i32 = 32;
-export const TR_NAT_ADDR: i32 = 36;
+/** Family of the address in TR_NAT_ADDR: 4, 6, or 0 where nothing was translated. */
+export const TR_NAT_FAMILY: i32 = 36;
 export const TR_NAT_PORT: i32 = 40;
 export const TR_CT: i32 = 44;
 export const TR_SEQ_LO: i32 = 48;
 export const TR_SEQ_HI: i32 = 52;
 export const TR_REMOTE: i32 = 56;
 export const TR_VNI: i32 = 60;
-export const TR_SIZE: i32 = 64;
+/** 4 or 16 bytes in wire order. */
+export const TR_NAT_ADDR: i32 = 64;
+export const TR_SIZE: i32 = 80;

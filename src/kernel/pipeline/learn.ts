@@ -17,9 +17,9 @@ import { L4_DPORT, L4_SPORT, TCP_FIN, TCP_FLAGS, TCP_RST, TCP_SYN } from "../wir
 import {
   A_KIND, A_POD, B_ENTRY, B_LEN, B_NOW, B_WIRE_LEN, ENTRY_REPLY, NC_REPLY_IDENTICAL, NC_REPLY_RESTORED, X_ADDRESSES, X_NODES, X_NOTES,
 } from "./layout-batch.ts";
+import { neighbourMac } from "./crossing.ts";
 import { routeOf } from "./outer.ts";
 import { amended, ipChecksum, isAmbiguous, isPlain, l4ChecksumAt, L4 } from "./plain.ts";
-import { neighbourMac } from "./walk.ts";
 import { hopDiff } from "./way.ts";
 
 const MACS: i32 = 12;
@@ -106,7 +106,7 @@ function write(cx: i32, sketch: i32, way: i32, d: i32, outcome: i32): boolean {
   copy(way + W_END_MACS, last, MACS);
   if (ld32(sketch + SK_TUNNELS) === 1) {
     const remote: i32 = ld32(sketch + SK_REMOTE);
-    const route: i32 = routeOf(cx, ld32(sketch + SK_NODE), remote, ld32(sketch + SK_VNI), neighbourMac(cx, remote));
+    const route: i32 = routeOf(cx, ld32(sketch + SK_NODE), remote, ld32(sketch + SK_VNI), neighbourMac(cx, false, remote));
     if (route === 0) return false;
     st32(way + W_ROUTE, route);
     st8(way + W_TO_TUNNEL, ttl(first) - ttl(sketch + SK_TUNNEL));

@@ -1,17 +1,24 @@
 // Who opened a flow whose beginning the capture may not hold, and the state that the unseen beginning would have left.
-import { fill, ld32, ld8, st16be, st32, st8 } from "../mem.ts";
-import { N_INDEX, P_FLAGS, P_FLOW, P_FRAME, P_LEN, P_NODE, P_SIZE, P_WIRE_LEN, PF_SYNTHETIC } from "../layout.ts";
+import { copy, fill, ld16be, ld32, ld8, st16, st16be, st32, st8 } from "../mem.ts";
+import { N_INDEX, P_FLAGS, P_FLOW, P_FRAME, P_LEN, P_NODE, P_ROOM, P_WIRE_LEN, PF_IPV6, PF_SYNTHETIC } from "../layout.ts";
 import { P_SKETCH } from "../layout-way.ts";
 import { F_FLAGS, FF_OPENED, FF_OPENER_ASSUMED, FF_OPENER_OUTSIDE } from "../layout-flow.ts";
+import { copyAddress6 } from "../wire/address6.ts";
 import { csumBytes } from "../wire/checksum.ts";
+import { ICMP6_ECHO } from "../wire/icmp6.ts";
 import {
-  ETH_LEN, hasL4Header, IP_DST, IP_HEADER, IP_PROTO, IP_SRC, ipv4HeaderLen, isFragment, l4Offset, PROTO_ICMP, PROTO_TCP, PROTO_UDP,
+  ETH_LEN, ETH_TYPE, ETHERTYPE_IPV4, ETHERTYPE_IPV6, hasL4Header, IP_CSUM, IP_DST, IP_HEADER, IP_PROTO, IP_SRC, IP_TOTAL_LEN, IP_TTL, ipv4HeaderLen,
+  PROTO_TCP, PROTO_UDP,
 } from "../wire/ipv4.ts";
-import { ICMP_ECHO, ICMP_ECHO_REPLY, ICMP_HEADER, ICMP_TYPE, TCP_ACK, TCP_FLAGS, TCP_SYN, tcpFlags, within } from "../wire/l4.ts";
+import { IP6_DST, IP6_HEADER, IP6_HOP_LIMIT, IP6_NEXT_HEADER, IP6_PAYLOAD_LEN, IP6_SRC } from "../wire/ipv6.ts";
+import { ICMP_ECHO, ICMP_HEADER, ICMP_ID, ICMP_TYPE, TCP_ACK, TCP_FLAGS, TCP_SYN, tcpFlags, within } from "../wire/l4.ts";
+import {
+  destinationOf, fragmented, holdsL4, isEcho, isEchoRequest, isIcmp, isIpv6, l4Of, protoOf, sameAddress, sourceOf,
+} from "./family.ts";
 import { B_FRAME, B_LEN, B_SEQ_LO, B_SIZE, NC_OPENERS_ASSUMED, X_MADE, X_OPTIONS, XO_ASSUME_OUTSIDE } from "./layout-batch.ts";
-import { AT_FROM_CONTAINER, AT_FROM_NETDEV, enterNode, enterPod, walk } from "./walk.ts";
+import { enterNode, enterPod } from "./nodes.ts";
+import { AT_FROM_CONTAINER, AT_FROM_NETDEV, walk } from "./walk.ts";
 import { countNote } from "./tally.ts";
-import { copy } from "../mem.ts";
 
 const OPENER_UNKNOWN: i32 = 0;
 const OPENER_POD: i32 = 1;
@@ -28,24 +35,34 @@ function bySyn(flags: i32, fromPod: boolean): i32 {
 /** What the packet itself says. UDP and echo requests are opened by whoever is seen first to send one; from outside that
  * may be an answer whose question is not in the capture. */
 function byPacket(pkt: i32, ip: i32, fromPod: boolean): i32 {
-  const proto: i32 = ld8(ip + IP_PROTO), l4: i32 = l4Offset(ip);
-  if (proto === PROTO_TCP) return hasL4Header(ip) && within(pkt, l4 + TCP_FLAGS, 2) ? bySyn(tcpFlags(pkt, l4), fromPod) : OPENER_UNKNOWN;
-  if (proto === PROTO_ICMP) return (ld8(ld32(pkt + P_FRAME) + l4 + ICMP_TYPE) === ICMP_ECHO) === fromPod ? OPENER_POD : OPENER_OUTSIDE;
+  const six: boolean = isIpv6(pkt), proto: i32 = protoOf(pkt, ip), l4: i32 = l4Of(pkt, ip);
+  if (proto === PROTO_TCP) return holdsL4(pkt, ip) && within(pkt, l4 + TCP_FLAGS, 2) ? bySyn(tcpFlags(pkt, l4), fromPod) : OPENER_UNKNOWN;
+  if (isIcmp(six, proto)) return isEchoRequest(six, ld8(ld32(pkt + P_FRAME) + l4 + ICMP_TYPE)) === fromPod ? OPENER_POD : OPENER_OUTSIDE;
   return fromPod ? OPENER_POD : OPENER_UNKNOWN;
+}
+
+/** Offset from its IP header of the TCP header that the frame of a descriptor holds, 0 where it holds none of the family's; in
+ * IPv6 none behind extension headers, which openings do not have. */
+function tcpAt(d: i32, six: boolean): i32 {
+  const frame: i32 = ld32(d + B_FRAME), ip: i32 = frame + ETH_LEN, length: i32 = ld32(d + B_LEN) - ETH_LEN;
+  if (length < IP_HEADER || ld16be(frame + ETH_TYPE) !== (six ? ETHERTYPE_IPV6 : ETHERTYPE_IPV4)) return 0;
+  if (six) return length >= IP6_HEADER + TCP_FLAGS + 2 && ld8(ip + IP6_NEXT_HEADER) === PROTO_TCP ? IP6_HEADER : 0;
+  const l4: i32 = ipv4HeaderLen(ip);
+  return ld8(ip + IP_PROTO) === PROTO_TCP && hasL4Header(ip) && length >= l4 + TCP_FLAGS + 2 ? l4 : 0;
 }
 
 /** A SYN of the same flow among the next packets of the capture settles it. Bounded by capture numbers, not by what this
  * worker happens to have, so that the answer does not depend on the number of workers. */
 function byLookAhead(pkt: i32, ip: i32, fromPod: boolean, next: i32, end: i32, seq: i32): i32 {
-  if (ld8(ip + IP_PROTO) !== PROTO_TCP || !hasL4Header(ip) || !within(pkt, l4Offset(ip), 4)) return OPENER_UNKNOWN;
-  const source: i32 = ld32(ip + IP_SRC), destination: i32 = ld32(ip + IP_DST), ports: i32 = ld32(ld32(pkt + P_FRAME) + l4Offset(ip));
+  if (protoOf(pkt, ip) !== PROTO_TCP || !holdsL4(pkt, ip) || !within(pkt, l4Of(pkt, ip), 4)) return OPENER_UNKNOWN;
+  const six: boolean = isIpv6(pkt), ports: i32 = ld32(ld32(pkt + P_FRAME) + l4Of(pkt, ip));
+  const source: i32 = sourceOf(six, ip), destination: i32 = destinationOf(six, ip);
   for (let d: i32 = next; d < end && ((ld32(d + B_SEQ_LO) - seq) | 0) <= LOOK_AHEAD; d += B_SIZE) {
-    const other: i32 = ld32(d + B_FRAME) + ETH_LEN, length: i32 = ld32(d + B_LEN) - ETH_LEN;
-    if (length < IP_HEADER || ld8(other + IP_PROTO) !== PROTO_TCP || !hasL4Header(other)) continue;
-    const l4: i32 = ipv4HeaderLen(other);
-    if (length < l4 + TCP_FLAGS + 2) continue;
-    const sameWay: boolean = ld32(other + IP_SRC) === source && ld32(other + IP_DST) === destination && ld32(other + l4) === ports;
-    const back: boolean = ld32(other + IP_SRC) === destination && ld32(other + IP_DST) === source && ld32(other + l4) === ((ports << 16) | (ports >>> 16));
+    const other: i32 = ld32(d + B_FRAME) + ETH_LEN, l4: i32 = tcpAt(d, six);
+    if (l4 === 0) continue;
+    const from: i32 = sourceOf(six, other), to: i32 = destinationOf(six, other), theirs: i32 = ld32(other + l4);
+    const sameWay: boolean = theirs === ports && sameAddress(six, from, source) && sameAddress(six, to, destination);
+    const back: boolean = theirs === ((ports << 16) | (ports >>> 16)) && sameAddress(six, from, destination) && sameAddress(six, to, source);
     if (!sameWay && !back) continue;
     const opener: i32 = bySyn(ld8(other + l4 + TCP_FLAGS + 1), sameWay === fromPod);
     if (opener !== OPENER_UNKNOWN) return opener;
@@ -55,11 +72,9 @@ function byLookAhead(pkt: i32, ip: i32, fromPod: boolean, next: i32, end: i32, s
 
 /** ICMP other than echo opens nothing: an error belongs to the flow it quotes, whose own packets settle it. */
 function canOpen(pkt: i32, ip: i32): boolean {
-  if (ld8(ip + IP_PROTO) !== PROTO_ICMP) return true;
-  const l4: i32 = l4Offset(ip);
-  if (isFragment(ip) || !within(pkt, l4, ICMP_HEADER)) return false;
-  const type: i32 = ld8(ld32(pkt + P_FRAME) + l4 + ICMP_TYPE);
-  return type === ICMP_ECHO || type === ICMP_ECHO_REPLY;
+  const six: boolean = isIpv6(pkt), l4: i32 = l4Of(pkt, ip);
+  if (!isIcmp(six, protoOf(pkt, ip))) return true;
+  return !fragmented(pkt, ip) && within(pkt, l4, ICMP_HEADER) && isEcho(six, ld8(ld32(pkt + P_FRAME) + l4 + ICMP_TYPE));
 }
 
 /** Settles the opener of a flow at its first packet, and where the other side than the sender opened it, leaves the state
@@ -78,54 +93,68 @@ export function settleOpener(cx: i32, pkt: i32, ip: i32, fromPod: boolean, podPo
   }
   if (opener === OPENER_OUTSIDE) flags = flags | FF_OPENER_OUTSIDE;
   st32(flow + F_FLAGS, flags);
-  if ((opener === OPENER_POD) !== fromPod) sendInvisible(cx, pkt, ip, fromPod, podPorts, opener === OPENER_POD);
+  if ((opener === OPENER_POD) !== fromPod) sendInvisible(cx, pkt, ip, podPorts, !fromPod);
 }
 
-/** Size of an invisible frame: Ethernet, IPv4 and the longest L4 header. */
+/** Size of an invisible frame: Ethernet, IPv4 or IPv6 and the longest L4 header. */
 const MADE_LEN: i32 = 54;
+const MADE_LEN6: i32 = 74;
 /** X_MADE holds a next hop's MAC, then the saved packet structure, then the frame. */
 const MADE_SAVED: i32 = 64;
 const MADE_FRAME: i32 = 512;
 
-function sendInvisible(cx: i32, pkt: i32, ip: i32, fromPod: boolean, podPorts: i32, podSends: boolean): void {
-  const proto: i32 = ld8(ip + IP_PROTO);
-  if (proto !== PROTO_TCP && proto !== PROTO_UDP && proto !== PROTO_ICMP) return;
-  const pod: i32 = ld32(ip + (fromPod ? IP_SRC : IP_DST)), remote: i32 = ld32(ip + (fromPod ? IP_DST : IP_SRC));
+/** Sends a packet of the same flow the other way. */
+function sendInvisible(cx: i32, pkt: i32, ip: i32, podPorts: i32, podSends: boolean): void {
+  const six: boolean = isIpv6(pkt), proto: i32 = protoOf(pkt, ip), icmp: boolean = isIcmp(six, proto);
+  if (proto !== PROTO_TCP && proto !== PROTO_UDP && !icmp) return;
   const made: i32 = ld32(cx + X_MADE), frame: i32 = made + MADE_FRAME, node: i32 = ld32(ld32(pkt + P_NODE) + N_INDEX);
-  copy(made + MADE_SAVED, pkt, P_SIZE);
-  writeFrame(frame, proto, podSends ? pod : remote, podSends ? remote : pod, podSends || proto === PROTO_ICMP ? podPorts : (podPorts << 16) | (podPorts >>> 16));
+  const ports: i32 = podSends || icmp ? podPorts : (podPorts << 16) | (podPorts >>> 16), length: i32 = six ? MADE_LEN6 : MADE_LEN;
+  copy(made + MADE_SAVED, pkt, P_ROOM);
+  fill(frame, 0, length);
+  if (six) writeIpv6(frame, proto, ip + IP6_DST, ip + IP6_SRC);
+  else writeIpv4(frame, proto, ld32(ip + IP_DST), ld32(ip + IP_SRC));
+  writeL4(frame + ETH_LEN + (six ? IP6_HEADER : IP_HEADER), six, proto, ports);
   st32(pkt + P_FRAME, frame);
-  st32(pkt + P_LEN, MADE_LEN);
-  st32(pkt + P_WIRE_LEN, MADE_LEN);
-  st32(pkt + P_FLAGS, PF_SYNTHETIC);
+  st32(pkt + P_LEN, length);
+  st32(pkt + P_WIRE_LEN, length);
+  st32(pkt + P_FLAGS, PF_SYNTHETIC | (ld32(pkt + P_FLAGS) & PF_IPV6));
   st32(pkt + P_FLOW, 0);
   st32(pkt + P_SKETCH, 0);
   enterNode(cx, pkt, node);
   if (!podSends) walk(cx, pkt, AT_FROM_NETDEV);
-  else if (enterPod(pkt, pod)) walk(cx, pkt, AT_FROM_CONTAINER);
-  copy(pkt, made + MADE_SAVED, P_SIZE);
+  else if (enterPod(pkt, sourceOf(six, frame + ETH_LEN))) walk(cx, pkt, AT_FROM_CONTAINER);
+  copy(pkt, made + MADE_SAVED, P_ROOM);
+}
+
+function writeIpv4(frame: i32, proto: i32, source: i32, destination: i32): void {
+  const ip: i32 = frame + ETH_LEN;
+  st16be(frame + ETH_TYPE, ETHERTYPE_IPV4);
+  st16be(ip, 0x4500);
+  st16be(ip + IP_TOTAL_LEN, MADE_LEN - ETH_LEN);
+  st8(ip + IP_TTL, 64);
+  st8(ip + IP_PROTO, proto);
+  st32(ip + IP_SRC, source);
+  st32(ip + IP_DST, destination);
+  st16(ip + IP_CSUM, ~csumBytes(ip, IP_HEADER, 0) & 0xffff);
+}
+
+/** Addresses are where their 16 bytes lie. */
+function writeIpv6(frame: i32, proto: i32, source: i32, destination: i32): void {
+  const ip: i32 = frame + ETH_LEN;
+  st16be(frame + ETH_TYPE, ETHERTYPE_IPV6);
+  st8(ip, 0x60);
+  st16be(ip + IP6_PAYLOAD_LEN, MADE_LEN6 - ETH_LEN - IP6_HEADER);
+  st8(ip + IP6_NEXT_HEADER, proto);
+  st8(ip + IP6_HOP_LIMIT, 64);
+  copyAddress6(ip + IP6_SRC, source);
+  copyAddress6(ip + IP6_DST, destination);
 }
 
 /** An empty segment in the middle of a connection: TCP ACK, UDP, or an echo request. */
-function writeFrame(frame: i32, proto: i32, source: i32, destination: i32, ports: i32): void {
-  fill(frame, 0, MADE_LEN);
-  st16be(frame + 12, 0x0800);
-  const ip: i32 = frame + ETH_LEN;
-  st16be(ip, 0x4500);
-  st16be(ip + 2, MADE_LEN - ETH_LEN);
-  st8(ip + 8, 64);
-  st8(ip + 9, proto);
-  st32(ip + IP_SRC, source);
-  st32(ip + IP_DST, destination);
-  const sum: i32 = ~csumBytes(ip, IP_HEADER, 0) & 0xffff;
-  st8(ip + 10, sum & 0xff);
-  st8(ip + 11, sum >>> 8);
-  const l4: i32 = ip + IP_HEADER;
-  if (proto === PROTO_ICMP) {
-    st8(l4, ICMP_ECHO);
-    st8(l4 + 4, ports & 0xff);
-    st8(l4 + 5, (ports >>> 8) & 0xff);
+function writeL4(l4: i32, six: boolean, proto: i32, ports: i32): void {
+  if (isIcmp(six, proto)) {
+    st8(l4 + ICMP_TYPE, six ? ICMP6_ECHO : ICMP_ECHO);
+    st16(l4 + ICMP_ID, ports & 0xffff);
   } else st32(l4, ports);
   if (proto === PROTO_TCP) st16be(l4 + TCP_FLAGS, 0x5000 | TCP_ACK);
 }
-

@@ -5,6 +5,7 @@ import {
   P_SKETCH, SK_CAPTURED, SK_CT_COUNT, SK_FIRST, SK_FRAMES, SK_HEADERS, SK_IDENTICAL, SK_LAST, SK_NODE, SK_ONLY_LOOKED, SK_OUTER_PORT, SK_REMOTE,
   SK_RESTORED, SK_STATE, SK_TUNNEL, SK_TUNNEL_AFTER, SK_TUNNELS, SK_USE, SK_USE_REPLY, SK_USES, SK_VNI,
 } from "../layout-way.ts";
+import { isIpv6 } from "./family.ts";
 import { NC_REPLY_IDENTICAL, NC_REPLY_RESTORED, X_NOTES, X_SKETCH } from "./layout-batch.ts";
 
 function headers(pkt: i32, to: i32): void {
@@ -12,8 +13,9 @@ function headers(pkt: i32, to: i32): void {
   copy(to, ld32(pkt + P_FRAME), length < SK_HEADERS ? length : SK_HEADERS);
 }
 
-/** From here on the packet's walk is sketched, where the context has room for it. */
+/** From here on the packet's walk is sketched, where the context has room for it. Ways are IPv4's. */
 export function beginSketch(cx: i32, pkt: i32): void {
+  if (isIpv6(pkt)) return;
   const sketch: i32 = ld32(cx + X_SKETCH);
   st32(pkt + P_SKETCH, sketch);
   if (sketch === 0) return;

@@ -1,27 +1,29 @@
 // The packet's way through the cluster: hook after hook, node after node, as the wires would carry it. Read this first.
-import { ld32, ld8, st32 } from "../mem.ts";
+import { ld32 } from "../mem.ts";
 import {
-  D_IFINDEX, D_MAC, EP_FLAGS, EPF_HOST, N_DEVICES, N_FLAGS, N_INDEX, NF_HOST_ROUTING, P_ENDPOINT, P_FIB_IFINDEX, P_FIB_NEXTHOP, P_FLAGS,
-  P_FRAME, P_IFINDEX, P_MARK, P_NODE, P_NOTES, P_SEQ_LO, P_TO, P_TO_IFINDEX, P_TO_NEXTHOP, P_TUNNEL_REMOTE, P_TUNNEL_VNI, PF_SYNTHETIC, TO_ENDPOINT,
-  TO_NEIGH, TO_TUNNEL, NOTE_DEFECT_ECHO_ERROR_CSUM, NOTE_DEFECT_POD_ERROR_CSUM, NOTE_NAT_RETRIES_OVER_HALF, NOTE_REPLY,
+  N_TUNNEL_IFINDEX, NOTE_ANSWERED, NOTE_DEFECT6_ERROR_NOT_TRANSLATED, NOTE_DEFECT_ECHO_ERROR_CSUM, NOTE_DEFECT_POD_ERROR_CSUM,
+  NOTE_NAT_RETRIES_OVER_HALF, NOTE_REPLY, P_FIB_IFINDEX, P_FLAGS, P_FRAME, P_NODE, P_NOTES, P_TO, P_TO_IFINDEX, P_TO_NEXTHOP, PF_SYNTHETIC,
+  TO_DEVICE, TO_ENDPOINT, TO_NEIGH, TO_NEIGH6, TO_SELF, TO_TUNNEL,
 } from "../layout.ts";
+import { P_FIB_NEXTHOP6, P_NEXTHOP6 } from "../layout6.ts";
 import { OUT_DELIVERED, OUT_FORWARDED, OUT_PASSED } from "../layout-flow.ts";
-import { staticFind } from "../table/static.ts";
-import { hash4 } from "../table/hash.ts";
-import { IP_DST, IP_PROTO, IP_SRC, ipv4DecTtl, ipv4Header } from "../wire/ipv4.ts";
+import { ETH_LEN } from "../wire/ipv4.ts";
+import { IP6_DST, IP6_SRC } from "../wire/ipv6.ts";
 import { VERDICT_OK, VERDICT_REDIRECT } from "../verdict.ts";
 import { fromContainer } from "../datapath/from-container.ts";
 import { fromNetdev } from "../datapath/from-netdev.ts";
 import { fromOverlay } from "../datapath/from-overlay.ts";
 import { toNetdev } from "../datapath/to-netdev.ts";
-import { localDelivery, storeMacs } from "../datapath/local-delivery.ts";
-import { deviceFind, endpointFind, FIB_OK, fibFind } from "../datapath/lookups.ts";
+import { FIB_OK } from "../datapath/lookups.ts";
+import { fibFind6 } from "../datapath/lookups6.ts";
 import {
-  A_IFINDEX, A_MAC, A_NODE, HOOK_FROM_CONTAINER, HOOK_FROM_NETDEV, HOOK_FROM_OVERLAY, HOOK_TO_CONTAINER, HOOK_TO_NETDEV, NC_DEFECT_ECHO,
-  NC_DEFECT_POD_ERROR, NC_NAT_RETRIES, STREAM_EXTERNAL, STREAM_POD, TL_DROP, TL_PASS, X_ADDRESSES, X_MADE, X_NODES,
+  DEFECTS6, HOOK_FROM_CONTAINER, HOOK_FROM_NETDEV, HOOK_FROM_OVERLAY, HOOK_TO_CONTAINER, HOOK_TO_NETDEV, NC_ANSWERED, NC_DEFECT6, NC_DEFECT_ECHO,
+  NC_DEFECT_POD_ERROR, NC_NAT_RETRIES, STREAM_EXTERNAL, STREAM_POD, TL_DROP, TL_PASS,
 } from "./layout-batch.ts";
-import { emitFrame, emitTrace, emitTunnel } from "./emit.ts";
-import { bookForward, bookReply, flowPorts } from "./flows.ts";
+import { acrossWire, throughNeighbour, throughTunnel } from "./crossing.ts";
+import { emitFrame, emitTrace } from "./emit.ts";
+import { bookForward, bookReply } from "./flows.ts";
+import { STACK_DELIVERED, STACK_KEPT, STACK_ROUTED, throughStack } from "./stack.ts";
 import { countNote, countTally } from "./tally.ts";
 
 export const AT_FROM_CONTAINER: i32 = 1;
@@ -32,14 +34,12 @@ export const AT_FROM_NETDEV: i32 = 4;
 /** No way is longer than this; a loop in the routes ends here as passed to the stack. */
 const MAX_HOOKS: i32 = 12;
 
-export function nodeAt(cx: i32, index: i32): i32 { return ld32(ld32(cx + X_NODES) + (index << 2)); }
-
-/** Walks a packet from hook `at` of its node (P_NODE, P_IFINDEX) to its end. Returns OUT_…; a drop's number in `code` is
- * minus the returned value of the hook, left in the tally. The outcome is OUT_FORWARDED, _DELIVERED, _PASSED or minus
- * the drop number. */
+/** Walks a packet from hook `start` of its node (P_NODE, P_IFINDEX) to its end. The outcome is OUT_FORWARDED, _DELIVERED,
+ * _PASSED or minus the drop number. The frame may have moved by then (P_FRAME). */
 export function walk(cx: i32, pkt: i32, start: i32): i32 {
   let at: i32 = start;
   for (let hooks: i32 = 0; hooks < MAX_HOOKS; hooks++) {
+    const noted: i32 = ld32(pkt + P_NOTES);
     let verdict: i32 = 0;
     let hook: i32 = HOOK_FROM_CONTAINER;
     if (at === AT_FROM_CONTAINER) verdict = fromContainer(pkt);
@@ -55,16 +55,29 @@ export function walk(cx: i32, pkt: i32, start: i32): i32 {
     }
     if (!isSynthetic(pkt)) {
       emitTrace(cx, pkt, hook, verdict);
-      countHookNotes(cx, pkt);
+      countHookNotes(cx, pkt, noted);
       if (at === AT_FROM_NETDEV && (ld32(pkt + P_NOTES) & NOTE_REPLY) !== 0) bookReply(cx, pkt);
     }
     if (verdict < 0) return dropped(cx, pkt, hook, verdict);
-    if (verdict === VERDICT_REDIRECT && ld32(pkt + P_TO) === TO_ENDPOINT) return delivered(cx, pkt, hook);
-    if (verdict === VERDICT_REDIRECT && ld32(pkt + P_TO) === TO_TUNNEL) {
+    const to: i32 = verdict === VERDICT_REDIRECT ? ld32(pkt + P_TO) : 0;
+    if (to === TO_ENDPOINT) return delivered(cx, pkt, hook);
+    if (to === TO_TUNNEL) {
       if (!throughTunnel(cx, pkt)) return OUT_FORWARDED;
       at = AT_FROM_OVERLAY;
-    } else if (verdict === VERDICT_REDIRECT && ld32(pkt + P_TO) === TO_NEIGH) {
+    } else if (to === TO_NEIGH) {
       throughNeighbour(cx, pkt, ld32(pkt + P_TO_IFINDEX), ld32(pkt + P_TO_NEXTHOP));
+      at = AT_TO_NETDEV;
+    } else if (to === TO_NEIGH6) {
+      throughNeighbour(cx, pkt, ld32(pkt + P_TO_IFINDEX), pkt + P_NEXTHOP6);
+      at = AT_TO_NETDEV;
+    } else if (to === TO_DEVICE) {
+      throughDevice(cx, pkt, ld32(pkt + P_TO_IFINDEX));
+      at = AT_TO_NETDEV;
+    } else if (to === TO_SELF) {
+      // An answer of the program's own making: to the pod that asked, out of the device, or into the tunnel device without a
+      // key, where it is lost.
+      if (at === AT_FROM_CONTAINER) return delivered(cx, pkt, hook);
+      if (ld32(pkt + P_TO_IFINDEX) === ld32(ld32(pkt + P_NODE) + N_TUNNEL_IFINDEX)) return passed(cx, pkt, hook);
       at = AT_TO_NETDEV;
     } else if (at === AT_TO_NETDEV && verdict === VERDICT_OK) {
       if (!isSynthetic(pkt)) {
@@ -74,26 +87,26 @@ export function walk(cx: i32, pkt: i32, start: i32): i32 {
       if (!acrossWire(cx, pkt)) return OUT_FORWARDED;
       at = AT_FROM_NETDEV;
     } else {
-      at = throughStack(cx, pkt, at);
-      if (at === 0) {
-        if (!isSynthetic(pkt)) countTally(cx, pkt, TL_PASS, hook, 0);
-        return OUT_PASSED;
-      }
-      if (at < 0) return at === STACK_DELIVERED ? delivered(cx, pkt, HOOK_TO_CONTAINER) : dropped(cx, pkt, HOOK_TO_CONTAINER, at);
+      const left: i32 = throughStack(cx, pkt, at === AT_FROM_OVERLAY);
+      if (left === STACK_KEPT) return passed(cx, pkt, hook);
+      if (left === STACK_DELIVERED) return delivered(cx, pkt, HOOK_TO_CONTAINER);
+      if (left !== STACK_ROUTED) return dropped(cx, pkt, HOOK_TO_CONTAINER, left);
+      at = AT_TO_NETDEV;
     }
   }
-  if (!isSynthetic(pkt)) countTally(cx, pkt, TL_PASS, HOOK_TO_NETDEV, 0);
-  return OUT_PASSED;
+  return passed(cx, pkt, HOOK_TO_NETDEV);
 }
-
-/** throughStack's word for "reached a pod"; no drop has this number. */
-const STACK_DELIVERED: i32 = -1;
 
 function isSynthetic(pkt: i32): boolean { return (ld32(pkt + P_FLAGS) & PF_SYNTHETIC) !== 0; }
 
 function dropped(cx: i32, pkt: i32, hook: i32, verdict: i32): i32 {
   if (!isSynthetic(pkt)) countTally(cx, pkt, TL_DROP, hook, -verdict);
   return verdict;
+}
+
+function passed(cx: i32, pkt: i32, hook: i32): i32 {
+  if (!isSynthetic(pkt)) countTally(cx, pkt, TL_PASS, hook, 0);
+  return OUT_PASSED;
 }
 
 function delivered(cx: i32, pkt: i32, hook: i32): i32 {
@@ -104,96 +117,21 @@ function delivered(cx: i32, pkt: i32, hook: i32): i32 {
   return OUT_DELIVERED;
 }
 
-/** Notes of a hook that are counters; each is counted once, where it arose. */
-function countHookNotes(cx: i32, pkt: i32): void {
-  const notes: i32 = ld32(pkt + P_NOTES);
-  if ((notes & (NOTE_DEFECT_ECHO_ERROR_CSUM | NOTE_DEFECT_POD_ERROR_CSUM | NOTE_NAT_RETRIES_OVER_HALF)) === 0) return;
-  if ((notes & NOTE_DEFECT_ECHO_ERROR_CSUM) !== 0) countNote(cx, NC_DEFECT_ECHO);
-  if ((notes & NOTE_DEFECT_POD_ERROR_CSUM) !== 0) countNote(cx, NC_DEFECT_POD_ERROR);
-  if ((notes & NOTE_NAT_RETRIES_OVER_HALF) !== 0) countNote(cx, NC_NAT_RETRIES);
-  st32(pkt + P_NOTES, notes & ~(NOTE_DEFECT_POD_ERROR_CSUM | NOTE_NAT_RETRIES_OVER_HALF));
+/** Notes of a hook that are counters; each is counted once, where it arose. `before`: what earlier hooks noted. */
+function countHookNotes(cx: i32, pkt: i32, before: i32): void {
+  const fresh: i32 = ld32(pkt + P_NOTES) & ~before;
+  if (fresh === 0) return;
+  if ((fresh & NOTE_DEFECT_ECHO_ERROR_CSUM) !== 0) countNote(cx, NC_DEFECT_ECHO);
+  if ((fresh & NOTE_DEFECT_POD_ERROR_CSUM) !== 0) countNote(cx, NC_DEFECT_POD_ERROR);
+  if ((fresh & NOTE_NAT_RETRIES_OVER_HALF) !== 0) countNote(cx, NC_NAT_RETRIES);
+  if ((fresh & NOTE_ANSWERED) !== 0) countNote(cx, NC_ANSWERED);
+  for (let k: i32 = 0; k < DEFECTS6; k++) if ((fresh & (NOTE_DEFECT6_ERROR_NOT_TRANSLATED << k)) !== 0) countNote(cx, NC_DEFECT6 + k);
 }
 
-/** Neighbour output of a device: its MAC, and the next hop's, a node's device or one derived from the address. */
-function throughNeighbour(cx: i32, pkt: i32, ifindex: i32, nextHop: i32): void {
-  const device: i32 = deviceFind(pkt, ifindex);
-  const source: i32 = device !== 0 ? device + D_MAC : ld32(ld32(pkt + P_NODE) + N_DEVICES) + D_MAC;
-  storeMacs(ld32(pkt + P_FRAME), source, neighbourMac(cx, nextHop));
-  st32(pkt + P_IFINDEX, ifindex);
-}
-
-export function neighbourMac(cx: i32, address: i32): i32 {
-  const known: i32 = staticFind(ld32(cx + X_ADDRESSES), address);
-  if (known !== 0) return known + A_MAC;
-  // 02:fe and the address: a locally administered MAC that tells whose it is.
-  const made: i32 = ld32(cx + X_MADE);
-  st32(made, 0x0000fe02 | (address << 16));
-  st32(made + 4, address >>> 16);
-  return made;
-}
-
-/** The encapsulated packet crosses to the tunnel's remote; false when that is no node of the model. */
-function throughTunnel(cx: i32, pkt: i32): boolean {
-  const remote: i32 = ld32(pkt + P_TUNNEL_REMOTE);
-  if (!isSynthetic(pkt)) {
-    const ip: i32 = ipv4Header(pkt);
-    const flow: i32 = ip === 0 ? 0 : hash4(ld32(ip + IP_SRC), ld32(ip + IP_DST), flowPorts(pkt, ip), ld8(ip + IP_PROTO));
-    emitTunnel(cx, pkt, flow, ld32(pkt + P_SEQ_LO) & 0xffff, neighbourMac(cx, remote));
-  }
-  const address: i32 = staticFind(ld32(cx + X_ADDRESSES), remote);
-  if (address === 0) return false;
-  arriveAt(cx, pkt, address);
-  return true;
-}
-
-/** A packet that left a device: true when its destination is another node of the model, where it now arrives. */
-function acrossWire(cx: i32, pkt: i32): boolean {
-  const ip: i32 = ipv4Header(pkt);
-  if (ip === 0) return false;
-  const address: i32 = staticFind(ld32(cx + X_ADDRESSES), ld32(ip + IP_DST));
-  if (address === 0 || ld32(address + A_NODE) - 1 === ld32(ld32(pkt + P_NODE) + N_INDEX)) return false;
-  arriveAt(cx, pkt, address);
-  return true;
-}
-
-function arriveAt(cx: i32, pkt: i32, address: i32): void {
-  st32(pkt + P_NODE, nodeAt(cx, ld32(address + A_NODE) - 1));
-  st32(pkt + P_IFINDEX, ld32(address + A_IFINDEX));
-  st32(pkt + P_MARK, 0);
-}
-
-/** The node's own stack. With BPF host routing what it gets stays there; with legacy host routing it is the one that
- * routes between pods and devices. Returns the next hook, 0 when the packet stays, STACK_DELIVERED, or a drop. */
-function throughStack(cx: i32, pkt: i32, at: i32): i32 {
-  const node: i32 = ld32(pkt + P_NODE);
-  if ((ld32(node + N_FLAGS) & NF_HOST_ROUTING) !== 0 || at === AT_FROM_OVERLAY) return 0;
-  const ip: i32 = ipv4Header(pkt);
-  if (ip === 0) return 0;
-  const local: i32 = endpointFind(pkt, ld32(ip + IP_DST));
-  if (local !== 0) {
-    if ((ld32(local + EP_FLAGS) & EPF_HOST) !== 0) return 0;
-    const verdict: i32 = localDelivery(pkt, ip, local, 0, false);
-    return verdict < 0 ? verdict : STACK_DELIVERED;
-  }
-  if (fibFind(pkt, ld32(ip + IP_SRC), ld32(ip + IP_DST)) !== FIB_OK) return 0;
-  if (ipv4DecTtl(ip) < 0) return 0;
-  throughNeighbour(cx, pkt, ld32(pkt + P_FIB_IFINDEX), ld32(pkt + P_FIB_NEXTHOP));
-  return AT_TO_NETDEV;
-}
-
-/** Puts a packet at the door of a node: device, no mark, no tunnel key. */
-export function enterNode(cx: i32, pkt: i32, index: i32): void {
-  const node: i32 = nodeAt(cx, index);
-  st32(pkt + P_NODE, node);
-  st32(pkt + P_IFINDEX, ld32(ld32(node + N_DEVICES) + D_IFINDEX));
-  st32(pkt + P_MARK, 0);
-  st32(pkt + P_TUNNEL_VNI, 0);
-  st32(pkt + P_TUNNEL_REMOTE, 0);
-}
-
-/** Names the pod whose program runs; false when the source is none of the node's pods. */
-export function enterPod(pkt: i32, address: i32): boolean {
-  const endpoint: i32 = endpointFind(pkt, address);
-  st32(pkt + P_ENDPOINT, endpoint);
-  return endpoint !== 0 && (ld32(endpoint + EP_FLAGS) & EPF_HOST) === 0;
+/** Out of a device whose neighbour the kernel looks for itself: the route of that device to the packet's own destination, or
+ * else the destination. */
+function throughDevice(cx: i32, pkt: i32, ifindex: i32): void {
+  const ip: i32 = ld32(pkt + P_FRAME) + ETH_LEN;
+  const routed: boolean = fibFind6(pkt, ip + IP6_SRC, ip + IP6_DST) === FIB_OK && ld32(pkt + P_FIB_IFINDEX) === ifindex;
+  throughNeighbour(cx, pkt, ifindex, routed ? pkt + P_FIB_NEXTHOP6 : ip + IP6_DST);
 }

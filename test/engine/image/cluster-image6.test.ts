@@ -97,9 +97,9 @@ describe("a node of a dual-stack cluster", () => {
     expect(configFlags6(CONFIG) & (NF_DUAL_STACK | NF_MASQUERADE6)).toBe(NF_DUAL_STACK | NF_MASQUERADE6);
     expect(configFlags6({ ...CONFIG, ipv6: false })).toBe(0);
     expect(configFlags6({ ...CONFIG, ipv4: false }) & (NF_IPV6 | NF_DUAL_STACK)).toBe(NF_IPV6);
-    expect(getAddress6(arena, at + N_ROUTER6)).toBe(ipv6("fd00:10:1::1"));
-    expect(getAddress6(arena, at + N_EXCLUSION6_ADDR)).toBe(ipv6("fd00:10::"));
-    expect(getAddress6(arena, arena.get32(at + N_DEVICES) + D_MASQUERADE6)).toBe(ipv6("fd00:c0a8:1::11"));
+    expect(getAddress6(arena.view, at + N_ROUTER6)).toBe(ipv6("fd00:10:1::1"));
+    expect(getAddress6(arena.view, at + N_EXCLUSION6_ADDR)).toBe(ipv6("fd00:10::"));
+    expect(getAddress6(arena.view, arena.get32(at + N_DEVICES) + D_MASQUERADE6)).toBe(ipv6("fd00:c0a8:1::11"));
   });
 
   test("finds its pods, with both addresses, and itself", () => {
@@ -122,7 +122,7 @@ describe("a node of a dual-stack cluster", () => {
     const { first, second } = on(index, "fd00:10:1::10", "2001:db8:113::7"), record = egressPolicyFind6(packet, first, second);
     expect(arena.get32(record + E_GATEWAY)).toBe(wireWord(0xc0a8010c));
     loadEgress6(packet, record);
-    expect([getAddress6(arena, packet + P_SNAT_ADDR6), arena.get32(packet + P_SNAT_IFINDEX)]).toEqual([egressIp, ifindex]);
+    expect([getAddress6(arena.view, packet + P_SNAT_ADDR6), arena.get32(packet + P_SNAT_IFINDEX)]).toEqual([egressIp, ifindex]);
     expect(egressPolicyFind6(packet, second, first)).toBe(0);
   });
 
@@ -140,6 +140,6 @@ describe("a node of a dual-stack cluster", () => {
   ])("routes from %s to %s", (from, to, result, ifindex, nextHop) => {
     const { first, second } = on(0, from, to);
     expect(fibFind6(packet, first, second)).toBe(result);
-    if (result === FIB_OK) expect([arena.get32(packet + P_FIB_IFINDEX), getAddress6(arena, packet + P_FIB_NEXTHOP6)]).toEqual([ifindex, ipv6(nextHop)]);
+    if (result === FIB_OK) expect([arena.get32(packet + P_FIB_IFINDEX), getAddress6(arena.view, packet + P_FIB_NEXTHOP6)]).toEqual([ifindex, ipv6(nextHop)]);
   });
 });

@@ -26,7 +26,7 @@ beforeEach(() => {
   const memory = sharedMemory(4 * 1024 * 1024);
   kernelOn(memory, "ts");
   arena = new Arena(memory);
-  shard = writeShard(arena, { conntrack: 1, nat: 1, fragments: 1, flows: 1, ipv6: { conntrack: CAPACITY, nat: CAPACITY, fragments: 16 } }, 0);
+  shard = writeShard(arena, { conntrack: 1, nat: 1, fragments: 1, flows: 1, ipv6: { conntrack: CAPACITY, nat: CAPACITY, fragments: 16, flows: 1 } }, 0);
   key = arena.take(32);
 });
 
