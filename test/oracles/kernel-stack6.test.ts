@@ -6,6 +6,7 @@ import { DUAL_STACK, Scratch, tablesOf, UNBUILT } from "../e2e/replayed.ts";
 import { destinationOf, headerOf, sourceOf, ttlOf } from "../properties/traffic.ts";
 import { checksumFaults, Conversation } from "./conversation.ts";
 import { namespaceIsMissing, NetworkNamespace } from "./network-namespace.ts";
+import { OutsideWorld } from "./outside-world.ts";
 
 const REASON = UNBUILT !== "" ? UNBUILT : namespaceIsMissing();
 /** shop/web-1 of fixtures/cluster-dual and the address of its gateway's interface. */
@@ -19,10 +20,12 @@ describe.skipIf(REASON !== "")(REASON === "" ? "a real IPv6 stack behind the gat
   let tables: DatapathTables;
   let namespace: NetworkNamespace;
   let talk: Conversation;
+  let world: OutsideWorld;
   beforeAll(async () => { tables = await tablesOf(DUAL_STACK); });
   beforeEach(async () => {
     namespace = new NetworkNamespace();
     talk = new Conversation(scratch, tables, POD, EGRESS);
+    world = new OutsideWorld(namespace, EGRESS, (frame) => frame.readUInt16BE(12) === 0x86dd && destinationOf(frame.subarray(ETH)) === EGRESS);
     await namespace.pair("wire", "peer");
     await namespace.run(`ip address add ${SERVER}/128 dev wire nodad`);
     await namespace.run(`ip route add ${EGRESS}/128 dev wire`);
@@ -30,23 +33,8 @@ describe.skipIf(REASON !== "")(REASON === "" ? "a real IPv6 stack behind the gat
   });
   afterEach(async () => await namespace.close());
 
-  async function toWorld(frames: readonly Buffer[]): Promise<void> {
-    const mac = (from: number): string => frames[0]?.subarray(from, from + 6).toString("hex").replace(/..(?=.)/g, "$&:") ?? "";
-    await namespace.run(`ip link set wire address ${mac(0)}`);
-    await namespace.run(`ip neighbour replace ${EGRESS} lladdr ${mac(6)} dev wire nud permanent`);
-    await namespace.send("peer", frames);
-  }
-
-  /** What the kernel says to the gateway; solicitations and reports of its own are not of interest. */
-  async function fromWorld(count: number): Promise<Buffer[]> {
-    const frames: Buffer[] = [];
-    while (frames.length < count) {
-      const [frame] = await namespace.take("peer", 1, WAIT);
-      if (frame === undefined) break;
-      if (frame.readUInt16BE(12) === 0x86dd && destinationOf(frame.subarray(ETH)) === EGRESS) frames.push(frame);
-    }
-    return frames;
-  }
+  const toWorld = async (frames: readonly Buffer[]): Promise<void> => await world.gets(frames);
+  const fromWorld = async (count: number): Promise<Buffer[]> => await world.says(({ length }) => length === count);
 
   it("gets datagrams whole, in fragments too, and answers them", async () => {
     const port = 5000, service = 5300, long = filler(3000);
