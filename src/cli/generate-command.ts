@@ -7,7 +7,8 @@ import type { Terminal } from "./terminal.ts";
 const EPILOGUE = `What is made:
   DIR/capture.pcap as taken at the pods, and DIR/cluster with the manifests that
   it fits. The frame's sizes are those of RFC 2544; imix is 64, 594 and 1518
-  bytes in the proportion 7:4:1. Remote addresses are of 198.18.0.0/15.
+  bytes in the proportion 7:4:1. Remote addresses are of 198.18.0.0/15 and, with
+  --ip-family 6 or dual, 2001:2::/48.
 
 Examples:
   egwsim generate --out big --packets 1000000 --frame-size 64 --flows 50000

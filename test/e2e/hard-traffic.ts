@@ -17,17 +17,30 @@ export function draws(seed: number): (below: number) => number {
   };
 }
 
-/** `rounds` bursts for pods of fixtures/cluster. */
-export function errorsAndFragments(rounds: number): Uint8Array {
-  const draw = draws(4711);
-  const packets: { readonly at: number; readonly packet: Uint8Array }[] = [];
-  let at = 1_700_000_000;
-  const put = (...made: readonly Uint8Array[]): void => {
+export interface Timed {
+  readonly at: number;
+  readonly packet: Uint8Array;
+}
+
+/** Packets one after the other, half a millisecond apart but for the pauses. */
+export class Bursts {
+  readonly packets: Timed[] = [];
+  #at = 1_700_000_000;
+
+  readonly put = (...made: readonly Uint8Array[]): void => {
     for (const packet of made) {
-      packets.push({ at, packet });
-      at += 0.0005;
+      this.packets.push({ at: this.#at, packet });
+      this.#at += 0.0005;
     }
   };
+
+  /** Now and then, by the draw. */
+  pause(draw: (below: number) => number): void { this.#at += PAUSES[draw(400)] ?? 0; }
+}
+
+/** `rounds` bursts for pods of fixtures/cluster. */
+export function errorsAndFragments(rounds: number): Uint8Array {
+  const draw = draws(4711), bursts = new Bursts(), { put, packets } = bursts;
   for (let round = 0; round < rounds; round++) {
     const pod = PODS[draw(PODS.length)] ?? PODS[0], remote = addressText(0xcb007100 + draw(40)), port = 40_000 + draw(8);
     const out = { from: pod, to: remote }, back = { from: remote, to: pod };
@@ -44,7 +57,7 @@ export function errorsAndFragments(rounds: number): Uint8Array {
         put(request, icmpError("192.0.2.78", request, 3, 1, 28, REPLY));
       }
     }
-    at += PAUSES[draw(400)] ?? 0;
+    bursts.pause(draw);
   }
   return captureAt(packets);
 }

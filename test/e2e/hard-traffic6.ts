@@ -3,18 +3,11 @@
 import {
   ACK, echo, filler, fragments, icmp6Error, icmp6Message, ip, ICMP6, SYN, SYN_ACK, tcp, UDP, udp, udpDatagram, withExtensions,
 } from "./packets.ts";
-import { draws } from "./hard-traffic.ts";
+import { Bursts, draws, type Timed } from "./hard-traffic.ts";
 
 const PODS = ["fd00:10:1::10", "fd00:10:1::11", "fd00:10:2::10", "fd00:10:2::11", "fd00:10:3::10"] as const;
 const ROUTER = "2001:db8:77::77", ROUTER_OF_POD = "fd00:10:1::1";
 const HOP_BY_HOP = 0, ROUTING = 43, DESTINATION = 60;
-/** Seconds of nothing, the longer one past the lifetime of a TCP connection. */
-const PAUSES = [0, 0, 0, 400, 0, 9000] as const;
-
-export interface Timed {
-  readonly at: number;
-  readonly packet: Uint8Array;
-}
 
 const solicitation = (from: string, to: string, target: string): Uint8Array => {
   const link = Uint8Array.of(1, 1, 2, 0, 0, 0, 0, 1), asked = ip({ from, to: target }, 59, new Uint8Array(0)).slice(24, 40);
@@ -23,14 +16,7 @@ const solicitation = (from: string, to: string, target: string): Uint8Array => {
 
 /** `rounds` bursts. The replies are as the pods get them: of errors only packet-too-big is what 1.19 brings there. */
 export function hardTraffic6(rounds: number): Timed[] {
-  const draw = draws(1906), packets: Timed[] = [];
-  let at = 1_700_000_000;
-  const put = (...made: readonly Uint8Array[]): void => {
-    for (const packet of made) {
-      packets.push({ at, packet });
-      at += 0.0005;
-    }
-  };
+  const draw = draws(1906), bursts = new Bursts(), { put, packets } = bursts;
   for (let round = 0; round < rounds; round++) {
     const pod = PODS[draw(PODS.length)] ?? PODS[0], remote = `2001:db8:113:0:${draw(2) === 0 ? "0" : "8000"}::${(1 + draw(40)).toString(16)}`, port = 40_000 + draw(8);
     const out = { from: pod, to: remote }, back = { from: remote, to: pod }, reply = { ttl: 62 }, question = udp(out, port, 20_053, 40);
@@ -47,7 +33,7 @@ export function hardTraffic6(rounds: number): Timed[] {
       case 9: put(solicitation(pod, "ff02::1:ff00:1", ROUTER_OF_POD), solicitation(pod, "ff02::1:ff00:99", "fd00:10:1::99"), icmp6Error(pod, udp(back, 9, port, 20), 1, 4)); break;
       default: put(udp({ from: "10.0.1.10", to: "203.0.113.9" }, port, 20_053), udp({ from: "203.0.113.9", to: "10.0.1.10" }, 20_053, port, 5, reply));
     }
-    at += PAUSES[draw(400)] ?? 0;
+    bursts.pause(draw);
   }
   return packets;
 }

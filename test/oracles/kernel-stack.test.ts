@@ -8,6 +8,7 @@ import {
 import { CLUSTER, Scratch, tablesOf, UNBUILT } from "../e2e/replayed.ts";
 import { checksumFaults, Conversation } from "./conversation.ts";
 import { namespaceIsMissing, NetworkNamespace } from "./network-namespace.ts";
+import { OutsideWorld } from "./outside-world.ts";
 
 const REASON = UNBUILT !== "" ? UNBUILT : namespaceIsMissing();
 /** payment-processor-0 of fixtures/cluster, whose policy gives it an egress IP of its own. */
@@ -51,10 +52,12 @@ describe.skipIf(REASON !== "")(REASON === "" ? "a real stack behind the gateway"
   let tables: DatapathTables;
   let namespace: NetworkNamespace;
   let talk: Conversation;
+  let world: OutsideWorld;
   beforeAll(async () => { tables = await tablesOf(CLUSTER); });
   beforeEach(async () => {
     namespace = new NetworkNamespace();
     talk = new Conversation(scratch, tables, POD, EGRESS);
+    world = new OutsideWorld(namespace, EGRESS, (frame) => frame.readUInt16BE(12) === 0x0800);
     await namespace.run("sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1");
     await namespace.pair("wire", "peer");
     await namespace.run(`ip address add ${SERVER}/32 dev wire`);
@@ -63,25 +66,8 @@ describe.skipIf(REASON !== "")(REASON === "" ? "a real stack behind the gateway"
   });
   afterEach(async () => await namespace.close());
 
-  /** Hands frames to the server's kernel, at the MAC that the gateway sent them to; its answers go to the gateway's. */
-  async function toWorld(frames: readonly Buffer[]): Promise<void> {
-    const mac = (from: number): string => frames[0]?.subarray(from, from + 6).toString("hex").replace(/..(?=.)/g, "$&:") ?? "";
-    await namespace.run(`ip link set wire address ${mac(0)}`);
-    // A new address of the device makes the kernel forget its neighbours.
-    await namespace.run(`ip neighbour replace ${EGRESS} lladdr ${mac(6)} dev wire nud permanent`);
-    await namespace.send("peer", frames);
-  }
-
-  /** Frames of the kernel, until there are enough of them or it says no more. */
-  async function fromWorld(enough: (frames: readonly Buffer[]) => boolean): Promise<Buffer[]> {
-    const frames: Buffer[] = [];
-    while (!enough(frames)) {
-      const [frame] = await namespace.take("peer", 1, WAIT);
-      if (frame === undefined) break;
-      if (frame.readUInt16BE(12) === 0x0800) frames.push(frame);
-    }
-    return frames;
-  }
+  const toWorld = async (frames: readonly Buffer[]): Promise<void> => await world.gets(frames);
+  const fromWorld = async (enough: (frames: readonly Buffer[]) => boolean): Promise<Buffer[]> => await world.says(enough);
 
   it("opens, uses and closes a TCP connection with the pod", async () => {
     const port = 1024, service = 8443, isn = 0xfffffff0, question = filler(700), answer = Buffer.from(filler(1400)).reverse();

@@ -3,8 +3,9 @@
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { addressText } from "../e2e/packets.ts";
-import { CLUSTER, FIXTURES, replayInto, Scratch, tablesOf, UNBUILT } from "../e2e/replayed.ts";
+import { hardTraffic6 } from "../e2e/hard-traffic6.ts";
+import { addressText, captureAt } from "../e2e/packets.ts";
+import { CLUSTER, DUAL_STACK, FIXTURES, replayInto, Scratch, tablesOf, UNBUILT } from "../e2e/replayed.ts";
 import { readFile } from "../io/read-records.ts";
 import { kernelLacks, namespaceIsMissing, NetworkNamespace } from "./network-namespace.ts";
 
@@ -79,6 +80,16 @@ describe.skipIf(REASON !== "")(REASON === "" ? "the kernel's tunnel devices" : `
     const inner = await decapsulated(namespace, "vx", vxlan);
     expect(inner.length).toBe(vxlan.length);
     for (const [k, { frame }] of byNode(vxlan).entries()) expect(inner[k]?.equals(frame.subarray(OUTER)), `frame ${k}`).toBe(true);
+  });
+
+  it("take those with IPv6 packets apart likewise, over the same IPv4 wires", async () => {
+    const { folder } = await replayInto(scratch.place(), [scratch.file("hard6.pcap", captureAt(hardTraffic6(120)))], DUAL_STACK);
+    const frames = await overlayOf(folder), sixth = frames.filter(({ frame }) => frame.readUInt16BE(OUTER + 12) === 0x86dd);
+    expect([sixth.length > 150, frames.length > sixth.length]).toEqual([true, true]);
+    await namespace.run("ip link add vx type vxlan external dstport 8472");
+    const inner = await decapsulated(namespace, "vx", frames);
+    expect(inner.length).toBe(frames.length);
+    for (const [k, { frame }] of byNode(frames).entries()) expect(inner[k]?.equals(frame.subarray(OUTER)), `frame ${k}`).toBe(true);
   });
 
   const unfiltered = REASON !== "" ? REASON : kernelLacks("vxlan", "external", "vnifilter", "dstport", "8472");

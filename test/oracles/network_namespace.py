@@ -65,7 +65,7 @@ def take(request):
 
 def listen(request):
     kind = socket.SOCK_STREAM if request["listen"] == "tcp" else socket.SOCK_DGRAM
-    opened = socket.socket(socket.AF_INET, kind)
+    opened = socket.socket(socket.AF_INET6 if ":" in request["address"] else socket.AF_INET, kind)
     opened.bind((request["address"], request["port"]))
     if kind == socket.SOCK_STREAM:
         opened.listen(16)

@@ -13,41 +13,53 @@ import { type CaseMemory, LabMemory } from "../../src/vectors/lab-memory.ts";
 import { labSettings } from "../../src/vectors/lab-settings.ts";
 import { LAB_NODES, labPod } from "../../src/vectors/laboratory.ts";
 import type { RecordedCase } from "../../src/vectors/recording.ts";
-import { addressNumber, echo, ethernet, ICMP, icmpError, TCP, tcp, UDP, udp } from "../e2e/packets.ts";
+import { addressNumber, echo, ethernet, ICMP, ICMP6, icmp6Error, icmpError, TCP, tcp, UDP, udp } from "../e2e/packets.ts";
 import { recordedCaseOf, WASM, WASM_IS_BUILT } from "../vectors/recorded-files.ts";
 import { ConntrackModel, FLAG_ACK, FLAG_FIN, FLAG_RST, FLAG_SYN, keyOf, type ModelPacket } from "./conntrack-model.ts";
 import { seeded, settings } from "./seed.ts";
 
-/** The laboratory's first pod, and its gateway, from which the tunnel comes. */
-const POD = "10.0.1.10", TUNNEL_PEER = "192.168.1.12", SOURCE = 0, WORLD = 2, START = 1000;
-const REMOTES = ["203.0.113.5", "203.0.113.6"] as const;
+/** The laboratory's gateway, from which the tunnel comes in either family. */
+const TUNNEL_PEER = "192.168.1.12", SOURCE = 0, WORLD = 2, START = 1000;
+
+/** The laboratory's first pod and what it talks with, and a recording whose maps are the family's. */
+const FAMILIES = {
+  IPv4: { pod: "10.0.1.10", remotes: ["203.0.113.5", "203.0.113.6"], icmp: ICMP, recording: ["tcp.jsonl.gz", "tcp_lifecycle"] },
+  IPv6: { pod: "fd00:10:1::10", remotes: ["2001:db8:113::5", "2001:db8:113::6"], icmp: ICMP6, recording: ["tcp6.jsonl.gz", "tcp6_lifecycle"] },
+} as const;
+type Family = (typeof FAMILIES)[keyof typeof FAMILIES];
 const STATUS = { new: CT_NEW, established: CT_ESTABLISHED, reply: CT_REPLY, related: CT_RELATED } as const;
 
 const flags = fc.constantFrom(FLAG_SYN, FLAG_SYN | FLAG_ACK, FLAG_ACK, FLAG_ACK | 8, FLAG_FIN | FLAG_ACK, FLAG_FIN, FLAG_RST, FLAG_RST | FLAG_ACK, FLAG_SYN | FLAG_FIN, 0);
 const step = fc.record({
-  kind: fc.constantFrom("tcp", "tcp", "tcp", "udp", "request", "answer", "error"), fromPod: fc.boolean(), remote: fc.constantFrom(...REMOTES),
+  kind: fc.constantFrom("tcp", "tcp", "tcp", "udp", "request", "answer", "error"), fromPod: fc.boolean(), remote: fc.constantFrom(0, 1),
   podPort: fc.constantFrom(40_000, 80), remotePort: fc.constantFrom(443, 40_000), flags, gap: fc.constantFrom(0, 0, 1, 4, 6, 61, 9000),
 });
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
 /** The packet of a step, and what the model is to know of it. */
-function packetOf(each: Step): { readonly packet: Uint8Array; readonly model: ModelPacket } {
-  const { fromPod, remote, podPort, remotePort } = each, ends = fromPod ? { from: POD, to: remote } : { from: remote, to: POD };
+function packetOf(each: Step, { pod, remotes, icmp }: Family): { readonly packet: Uint8Array; readonly model: ModelPacket } {
+  const { fromPod, podPort, remotePort } = each, remote = remotes[each.remote] ?? remotes[0], ends = fromPod ? { from: pod, to: remote } : { from: remote, to: pod };
   const ports: readonly [number, number] = fromPod ? [podPort, remotePort] : [remotePort, podPort];
-  const known = { fromPod, remote, podPort, remotePort, flags: 0, isError: false, protocol: ICMP };
+  const known = { fromPod, remote, podPort, remotePort, flags: 0, isError: false, protocol: icmp };
   switch (each.kind) {
     case "tcp": return { packet: tcp(ends, ...ports, each.flags), model: { ...known, protocol: TCP, flags: each.flags } };
     case "udp": return { packet: udp(ends, ...ports), model: { ...known, protocol: UDP } };
     // An identifier stands at the end that asked.
     case "request": return { packet: echo(ends, podPort), model: { ...known, podPort: fromPod ? podPort : 0, remotePort: fromPod ? 0 : podPort } };
     case "answer": return { packet: echo(ends, podPort, true), model: { ...known, podPort: fromPod ? 0 : podPort, remotePort: fromPod ? podPort : 0 } };
-    default: return { packet: icmpError(ends.from, udp({ from: ends.to, to: ends.from }, ports[1], ports[0])), model: { ...known, isError: true } };
+    default: {
+      const quoted = udp({ from: ends.to, to: ends.from }, ports[1], ports[0]);
+      return { packet: icmp === ICMP ? icmpError(ends.from, quoted) : icmp6Error(ends.from, quoted, 1, 4), model: { ...known, isError: true } };
+    }
   }
 }
 
-describe.each(["ts", ...(WASM_IS_BUILT ? ["wasm"] as const : [])] as const)(`connection tracking, %s kernel, ${seeded}`, (kind) => {
+const KERNELS = ["ts", ...(WASM_IS_BUILT ? ["wasm"] as const : [])] as const;
+
+describe.each(KERNELS.flatMap((kind) => [[kind, "IPv4"], [kind, "IPv6"]] as const))(`connection tracking, %s kernel, %s, ${seeded}`, (kind, name) => {
+  const family = FAMILIES[name];
   let template: RecordedCase;
-  beforeAll(() => { template = recordedCaseOf("tcp.jsonl.gz", "tcp_lifecycle").recorded; });
+  beforeAll(() => { template = recordedCaseOf(...family.recording).recorded; });
 
   /** Runs a packet through the hook that it meets at its pod's node; conntrack's answer. */
   function track(lab: LabMemory, memory: CaseMemory, { packet, model }: ReturnType<typeof packetOf>, now: number): number {
@@ -69,13 +81,13 @@ describe.each(["ts", ...(WASM_IS_BUILT ? ["wasm"] as const : [])] as const)(`con
     if (typeof labSettingsOf === "string") throw new Error(labSettingsOf);
     const lab = kind === "wasm" ? new LabMemory("wasm", WASM) : new LabMemory("ts"), answers = new Map<string, number>();
     fc.assert(fc.property(fc.array(step, { maxLength: 60, size: "max" }), (steps) => {
-      const memory = lab.fresh({ conntrack: 256, nat: 16, fragments: 1, flows: 1 }), tables = new FlowTables(memory.arena, memory.shard, lab.kernel);
+      const room = { conntrack: 256, nat: 16, fragments: 1, flows: 1 }, memory = lab.fresh({ ...room, ipv6: room }), tables = new FlowTables(memory.arena, memory.shard, lab.kernel);
       for (const node of LAB_NODES) memory.publish(node, labSettingsOf, new LabMaps(node === "src" ? template.maps.source : template.maps.gateway));
       const model = new ConntrackModel();
       let now = START;
       for (const [k, each] of steps.entries()) {
         now += each.gap;
-        const made = packetOf(each), said = model.see(made.model, now), told = `step ${k}: ${JSON.stringify(each)}`;
+        const made = packetOf(each, family), said = model.see(made.model, now), told = `step ${k}: ${JSON.stringify(each)}`;
         expect(track(lab, memory, made, now), told).toBe(STATUS[said]);
         answers.set(said, (answers.get(said) ?? 0) + 1);
         const rows = tables.conntrack(SOURCE, now).map((row) => {

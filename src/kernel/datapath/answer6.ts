@@ -16,7 +16,7 @@ import {
   ND_OPTION_TARGET_MAC, ND_TARGET,
 } from "../wire/icmp6.ts";
 import { ETH_LEN, PROTO_SCTP, PROTO_TCP, PROTO_UDP } from "../wire/ipv4.ts";
-import { IP6_DST, IP6_HEADER, IP6_NEXT_HEADER, IP6_PAYLOAD_LEN, IP6_SRC, ipv6DecHopLimit, PROTO_ICMP6 } from "../wire/ipv6.ts";
+import { IP6_DST, IP6_HEADER, IP6_HOP_LIMIT, IP6_NEXT_HEADER, IP6_PAYLOAD_LEN, IP6_SRC, ipv6DecHopLimit, PROTO_ICMP6 } from "../wire/ipv6.ts";
 import { ICMP_CODE, ICMP_CSUM, ICMP_HEADER, ICMP_TYPE, l4CsumApply, within } from "../wire/l4.ts";
 import { swap16 } from "../wire/swap.ts";
 import { storeMacs } from "./local-delivery.ts";
@@ -31,6 +31,8 @@ const L4: i32 = ETH_LEN + IP6_HEADER;
 const QUOTED_TCP: i32 = 20;
 const QUOTED: i32 = 8;
 const ETH_SRC: i32 = 6;
+/** net.ipv6.conf.all.hop_limit. */
+const ANSWER_HOP_LIMIT: i32 = 64;
 
 /** MAC and device for answers at a node's hooks: the tunnel device's, or those of the device the packet is on. */
 export function answerFromNode(pkt: i32): void {
@@ -119,7 +121,11 @@ function timeExceeded(pkt: i32, at: i32): i32 {
   copyAddress6(pkt + P_KEPT6, node + N_ROUTER6);
   const verdict: i32 = sendReply(pkt);
   if (ld32(pkt + P_SELF_IFINDEX) !== ld32(node + N_TUNNEL_IFINDEX)) return verdict;
-  if (repairs(pkt)) return redirectTunnel(pkt, ld32(pkt + P_TUNNEL_REMOTE), ID_HOST);
+  if (repairs(pkt)) {
+    // With the packet's own hop limit it would end at the next hop.
+    st8(ld32(pkt + P_FRAME) + ETH_LEN + IP6_HOP_LIMIT, ANSWER_HOP_LIMIT);
+    return redirectTunnel(pkt, ld32(pkt + P_TUNNEL_REMOTE), ID_HOST);
+  }
   note(pkt, NOTE_DEFECT6_TIME_EXCEEDED_LOST);
   return verdict;
 }

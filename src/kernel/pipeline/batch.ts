@@ -1,7 +1,7 @@
 // A batch of descriptors, packet after packet: enter, walk, settle. The engine calls this and nothing else per packet.
 import { fill, ld32, ldf64, mul, st32 } from "../mem.ts";
 import {
-  EP_IDENTITY, P_COUNTED, P_ENDPOINT, P_FLAGS, P_FLOW, P_FRAME, P_LEN, P_MARK, P_NOW, P_POLICY, P_SEQ_HI, P_SEQ_LO, P_SHARD, P_SIZE,
+  EP_IDENTITY, N_TUNNEL_IFINDEX, P_COUNTED, P_ENDPOINT, P_FLAGS, P_FLOW, P_FRAME, P_IFINDEX, P_LEN, P_MARK, P_NODE, P_NOW, P_POLICY, P_SEQ_HI, P_SEQ_LO, P_SHARD, P_SIZE,
   P_TIME_NSEC, P_TIME_SEC, P_TUNNEL_REMOTE, P_TUNNEL_VNI, P_WIRE_LEN, PF_SNAPPED,
 } from "../layout.ts";
 import { FK_OUTSIDE, FK_POD, OUT_DELIVERED, OUT_DROPPED, OUT_PASSED } from "../layout-flow.ts";
@@ -133,6 +133,7 @@ function atNode(cx: i32, pkt: i32, ip: i32, node: i32, entry: i32, d: i32): i32 
   if (entry === ENTRY_OVERLAY) {
     st32(pkt + P_TUNNEL_VNI, ld32(d + B_VNI));
     st32(pkt + P_TUNNEL_REMOTE, ld32(d + B_REMOTE));
+    st32(pkt + P_IFINDEX, ld32(ld32(pkt + P_NODE) + N_TUNNEL_IFINDEX));
     st32(pkt + P_FLOW, flowOf(pkt, ip, node, FK_OUTSIDE, true));
     return finish(cx, pkt, walk(cx, pkt, AT_FROM_OVERLAY), false);
   }

@@ -1,7 +1,7 @@
 // From one device to the next: neighbours' MACs, the tunnel, the wire between two nodes.
 import { ld32, ld8, st16, st32 } from "../mem.ts";
 import {
-  D_MAC, N_DEVICES, N_INDEX, P_FLAGS, P_FRAME, P_IFINDEX, P_MARK, P_NODE, P_SEQ_LO, P_TUNNEL_REMOTE, PF_SYNTHETIC,
+  D_MAC, N_ADDRESS, N_DEVICES, N_INDEX, N_TUNNEL_IFINDEX, P_FLAGS, P_FRAME, P_IFINDEX, P_MARK, P_NODE, P_SEQ_LO, P_TUNNEL_REMOTE, PF_SYNTHETIC,
 } from "../layout.ts";
 import { hash4 } from "../table/hash.ts";
 import { hashAddress6 } from "../table/dynamic6.ts";
@@ -53,6 +53,9 @@ export function throughTunnel(cx: i32, pkt: i32): boolean {
   const address: i32 = clusterFind(cx, false, remote);
   if (address === 0) return false;
   arriveAt(cx, pkt, address);
+  // On arrival the tunnel's metadata names the sender.
+  st32(pkt + P_TUNNEL_REMOTE, ld32(node + N_ADDRESS));
+  st32(pkt + P_IFINDEX, ld32(ld32(pkt + P_NODE) + N_TUNNEL_IFINDEX));
   return true;
 }
 
