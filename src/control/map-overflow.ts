@@ -22,6 +22,8 @@ export class OverflowTally {
   readonly #pods = new Set<string>();
   #taken = 0;
   #refused = 0;
+  /** The pod that lost the last entry: a pod's entries come one after the other. */
+  #latest: ClusterEndpoint | null = null;
 
   constructor(map: MapOverflow["map"], limit: number) {
     this.#map = map;
@@ -36,7 +38,8 @@ export class OverflowTally {
     }
     this.#refused++;
     this.#lost.set(policy, (this.#lost.get(policy) ?? 0) + 1);
-    this.#pods.add(endpoint.title);
+    if (this.#latest !== endpoint) this.#pods.add(endpoint.title);
+    this.#latest = endpoint;
     return false;
   }
 
@@ -74,5 +77,5 @@ export function overflowFinding({ map, limit, wanted, lost, pods }: MapOverflow,
 }
 
 function grouped(count: number): string {
-  return count.toLocaleString("en-US");
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ",");
 }
