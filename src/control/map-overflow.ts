@@ -55,6 +55,24 @@ export class OverflowTally {
   }
 }
 
+/** From here on there is a warning: Cilium's metric cilium_bpf_map_pressure shows the same share. */
+const PRESSURE = 0.9;
+
+/** A map that holds everything, but hardly. */
+export function pressureFinding(map: MapOverflow["map"], entries: number, limit: number, policies: readonly EgressGatewayPolicy[]): readonly Finding[] {
+  const [policy] = policies;
+  if (policy === undefined || entries < PRESSURE * limit) return [];
+  return [
+    policyFinding(policy, [], {
+      rule: "policy-map-pressure",
+      severity: "warning",
+      message: `the policies make ${grouped(entries)} entries, and ${map} holds ${grouped(limit)}`,
+      effect: "everything fits; a few more pods or prefixes will not, and then the agent logs an error for each entry and pods leave by their own nodes",
+      fix: "raise egress-gateway-policy-map-max (Helm: egressGateway.maxPolicyEntries), or name fewer prefixes",
+    }),
+  ];
+}
+
 const MOST_NAMED = 3;
 
 export function overflowFinding({ map, limit, wanted, lost, pods }: MapOverflow, policies: readonly EgressGatewayPolicy[]): readonly Finding[] {

@@ -1,6 +1,7 @@
 // `status`: what an agent's status says that a model knows (pkg/client/client.go), and what the model holds.
 import { formatIpv4, formatPrefix } from "../cluster/cidr.ts";
 import type { CompiledControl } from "../control/compile.ts";
+import type { MapOverflow } from "../control/map-overflow.ts";
 import type { DatapathConfig, NodeTable } from "../control/tables.ts";
 import { withThousands } from "../observe/number-text.ts";
 import { alignRows, left } from "../observe/text-table.ts";
@@ -15,6 +16,11 @@ export interface MapUse {
   readonly lost: number;
 }
 
+export interface StatusOverflow extends Pick<MapOverflow, "map" | "limit" | "wanted" | "pods"> {
+  /** Most first. */
+  readonly lost: readonly { readonly policy: string; readonly entries: number }[];
+}
+
 /** Data first: -o json prints it. */
 export interface ClusterStatus {
   readonly egressGateway: boolean;
@@ -27,6 +33,8 @@ export interface ClusterStatus {
   readonly policies: { readonly inForce: number; readonly ignored: number };
   readonly maps: readonly MapUse[];
   readonly conflicts: number;
+  /** Maps that are too small, with the policies whose entries and the pods whose traffic is concerned. */
+  readonly overflows: readonly StatusOverflow[];
   readonly files: number;
   readonly node: NodeStatus | null;
 }
@@ -61,6 +69,9 @@ export function clusterStatus(control: CompiledControl, node: number | null): Cl
       ...(config.ipv6 ? [use("cilium_egress_gw_policy_v6", tables.policyEntries6.length)] : []),
     ],
     conflicts: conflicts.length, files: fileCount,
+    overflows: overflows.map(({ map, limit, wanted, pods, lost }) => (
+      { map, limit, wanted, pods, lost: lost.map(({ policy, entries }) => ({ policy: tables.policies[policy]?.name ?? "", entries })) }
+    )),
     node: node === null ? null : nodeStatus(control, node),
   };
 }
@@ -84,6 +95,8 @@ function podsOn({ endpoints, endpoints6 }: NodeTable): number {
   return new Set([...endpoints, ...endpoints6].filter(({ host }) => !host).map(({ label }) => label)).size;
 }
 
+const MOST_NAMED = 5;
+
 export function statusLines(status: ClusterStatus, config: DatapathConfig): readonly string[] {
   const { node } = status;
   const rows: StatusRow[] = [
@@ -94,6 +107,10 @@ export function statusLines(status: ClusterStatus, config: DatapathConfig): read
     ["Egress gateway:", enabled(status.egressGateway), `${withThousands(status.policies.inForce)} policies in force, ${withThousands(status.policies.ignored)} ignored by the agent`],
     ...status.maps.map(({ map, entries, size, lost }): StatusRow => [
       "", map, `${withThousands(entries)}/${withThousands(size)} entries (${((100 * entries) / size).toFixed(1)}%)${lost === 0 ? "" : `, ${withThousands(lost)} found it full`}`,
+    ]),
+    ...status.overflows.map(({ lost, pods }): StatusRow => [
+      "", `without entries: ${lost.slice(0, MOST_NAMED).map(({ policy, entries }) => `${policy} ${withThousands(entries)}`).join(", ")}${lost.length > MOST_NAMED ? ", …" : ""}`,
+      `${withThousands(pods.length)} pods: ${pods.slice(0, MOST_NAMED).join(", ")}${pods.length > MOST_NAMED ? ", … (-o json names all)" : ""}`,
     ]),
     ...(status.conflicts === 0 ? [] : [["", `${withThousands(status.conflicts)} conflicts`, "entries that policies take from one another"] as const]),
     ["Conntrack:", `${withThousands(config.ctMapTcpMax)} TCP, ${withThousands(config.ctMapAnyMax)} other`, `NAT: ${withThousands(config.natMapMax)}`],
