@@ -164,7 +164,8 @@ function readyContainers(raw: unknown): string {
 }
 
 function restarts(raw: unknown): string {
-  return String(containersOf(raw).reduce<number>((sum, each) => sum + Number(fieldOf(each, "restartCount") ?? 0), 0));
+  const counts = containersOf(raw).map((each) => fieldOf(each, "restartCount"));
+  return String(counts.reduce<number>((sum, count) => sum + (typeof count === "number" ? count : 0), 0));
 }
 
 function textOf(value: unknown, otherwise: string): string {
