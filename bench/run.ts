@@ -11,7 +11,8 @@ import { compileTable, microTable, replayTable } from "./lib/tables.ts";
 import { runMicro } from "./micro/run.ts";
 
 const { values } = parseArgs({ options: {
-  packets: { type: "string", default: "120000" }, rounds: { type: "string", default: "3" }, only: { type: "string" }, "no-save": { type: "boolean", default: false },
+  packets: { type: "string", default: "120000" }, rounds: { type: "string", default: "3" }, only: { type: "string" },
+  "no-save": { type: "boolean", default: false },
 } });
 const packets = Number(values.packets), rounds = Number(values.rounds), { only } = values;
 if (!Number.isInteger(packets) || packets < CAPTURE_OPTIONS.flows) throw new RangeError(`--packets takes a whole number of at least ${CAPTURE_OPTIONS.flows}`);
@@ -20,7 +21,8 @@ if (only !== undefined && only !== "micro" && only !== "replay" && only !== "com
 
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 const machine = thisMachine();
-const name = `${new Date().toISOString().slice(0, 10)}-${cpuSlug(machine.cpu)}-node${machine.node.slice(1)}.json`;
+const date = new Date().toISOString().slice(0, 10);
+const name = `${date}-${cpuSlug(machine.cpu)}-node${machine.node.slice(1)}.json`;
 const save = (folder: string, what: unknown): void => {
   const path = fileURLToPath(new URL(`../../bench/results/${folder}`, import.meta.url));
   mkdirSync(path, { recursive: true });
@@ -29,14 +31,14 @@ const save = (folder: string, what: unknown): void => {
 };
 
 if (only === "compile") {
-  const compiled: CompileResults = { format: "egwsim-bench-compile/1", date: new Date().toISOString().slice(0, 10), commit: commitHash(), machine, compile: runCompiles(rounds, say) };
+  const compiled: CompileResults = { format: "egwsim-bench-compile/1", date, commit: commitHash(), machine, compile: runCompiles(rounds, say) };
   process.stdout.write(`\n${aboutCompile(compiled)}\n\n${compileTable(compiled.compile)}\n`);
   if (!values["no-save"]) save("compile/", compiled);
   process.exit(0);
 }
 
 const results: BenchResults = {
-  format: "egwsim-bench/1", date: new Date().toISOString().slice(0, 10), commit: commitHash(), machine, captureOptions: { ...CAPTURE_OPTIONS },
+  format: "egwsim-bench/1", date, commit: commitHash(), machine, captureOptions: { ...CAPTURE_OPTIONS },
   micro: only === "replay" ? [] : await runMicro(),
   replay: only === "micro" ? [] : await runReplays(packets, rounds, say),
 };

@@ -34,7 +34,10 @@ export function writeLargeCluster(folder: string, { nodes, pods, policies, prefi
   }]);
   list("ciliumnodes", Array.from({ length: nodes }, (_, node) => ({
     apiVersion: "cilium.io/v2", kind: "CiliumNode",
-    metadata: { name: `node-${node}`, labels: { "kubernetes.io/hostname": `node-${node}`, "kubernetes.io/os": "linux", ...(node < GATEWAYS ? { "egress-gateway": `gateway-${node}` } : {}) } },
+    metadata: {
+      name: `node-${node}`,
+      labels: { "kubernetes.io/hostname": `node-${node}`, "kubernetes.io/os": "linux", ...(node < GATEWAYS ? { "egress-gateway": `gateway-${node}` } : {}) },
+    },
     spec: { addresses: [{ type: "InternalIP", ip: nodeIp(node) }], ipam: { podCIDRs: [`${text(POD_NETWORK + node * PODS_PER_NODE_NETWORK)}/24`] } },
   })));
   list("ciliumidentities", Array.from({ length: policies + 1 }, (_, team) => ({
@@ -56,7 +59,8 @@ export function writeLargeCluster(folder: string, { nodes, pods, policies, prefi
     apiVersion: "cilium.io/v2", kind: "CiliumEgressGatewayPolicy", metadata: { name: `team-${team}` },
     spec: {
       selectors: [{ podSelector: { matchLabels: { app: "web" } }, namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": `team-${team}` } } }],
-      destinationCIDRs: ["0.0.0.0/0", ...Array.from({ length: prefixes - 2 }, (_each, k) => `${text(OUTSIDE + k * 256)}/24`)], excludedCIDRs: ["10.0.0.0/8"],
+      destinationCIDRs: ["0.0.0.0/0", ...Array.from({ length: prefixes - 2 }, (_each, k) => `${text(OUTSIDE + k * 256)}/24`)],
+      excludedCIDRs: ["10.0.0.0/8"],
       egressGateway: { nodeSelector: { matchLabels: { "egress-gateway": `gateway-${team % GATEWAYS}` } } },
     },
   })));

@@ -42,10 +42,17 @@ const SIZES: readonly ClusterSize[] = [
   { ...LARGEST, nodes: 20, pods: 1_000, policies: 20 }, { ...LARGEST, nodes: 200, pods: 10_000, policies: 200 }, { ...LARGEST, pods: 25_000 },
   { ...LARGEST, policies: 100 }, LARGEST, { ...LARGEST, mapMax: null },
 ];
-const STATUS: readonly string[] = ["status", "-o", "json"];
-const LISTS: readonly (readonly string[])[] = [
-  ["bpf", "egress", "list", "--node", "node-1"], ["bpf", "ipcache", "list", "--node", "node-1"], ["endpoint", "list", "--node", "node-1"], ["get", "cegp", "-o", "wide"],
-  ["explain", "--from", "team-7/web-7", "--to", "203.0.113.10:443"],
+
+interface MeasuredCommand {
+  readonly name: string;
+  readonly words: readonly string[];
+}
+
+const STATUS: MeasuredCommand = { name: "status", words: ["status", "-o", "json"] };
+const LISTS: readonly MeasuredCommand[] = [
+  ...["bpf egress list", "bpf ipcache list", "endpoint list"].map((name) => ({ name, words: [...name.split(" "), "--node", "node-1"] })),
+  { name: "get cegp", words: ["get", "cegp", "-o", "wide"] },
+  { name: "explain", words: ["explain", "--from", "team-7/web-7", "--to", "203.0.113.10:443"] },
 ];
 
 const child = fileURLToPath(new URL("./measured-compile.js", import.meta.url));
@@ -60,8 +67,8 @@ export function runCompiles(rounds: number, say: (text: string) => void): Compil
       writeLargeCluster(cluster, size);
       const isLargest = size === LARGEST;
       for (const command of [STATUS, ...(isLargest ? LISTS : [])]) {
-        say(`${size.pods} pods, ${size.policies} policies, ${size.mapMax ?? "default"} entries: ${command.join(" ")}`);
-        found.push(figures(size, command, Array.from({ length: rounds }, () => measure(command, cluster)), found.at(-1)));
+        say(`${size.pods} pods, ${size.policies} policies, ${size.mapMax ?? "default"} entries: ${command.name}`);
+        found.push(figures(size, command.name, Array.from({ length: rounds }, () => measure(command, cluster)), found.at(-1)));
       }
       rmSync(cluster, { recursive: true });
     }
@@ -71,19 +78,19 @@ export function runCompiles(rounds: number, say: (text: string) => void): Compil
   }
 }
 
-function measure(command: readonly string[], cluster: string): Measured {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [child, program, ...command, "--cluster", cluster], { encoding: "utf8", maxBuffer: 1 << 28 });
+function measure({ words }: MeasuredCommand, cluster: string): Measured {
+  const args = [child, program, ...words, "--cluster", cluster];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8", maxBuffer: 1 << 28 });
   if (status !== 0) throw new Error(`a measured command ended with ${status}: ${stderr}`);
   return JSON.parse(stdout) as Measured;
 }
 
 /** Only `status` tells the map's fill; the lists after it are over the same cluster. */
-function figures(size: ClusterSize, command: readonly string[], measured: readonly Measured[], before: CompileFigures | undefined): CompileFigures {
+function figures(size: ClusterSize, command: string, measured: readonly Measured[], before: CompileFigures | undefined): CompileFigures {
   const out = measured[0]?.out ?? "";
   const map = out === "" ? before : (JSON.parse(out) as { readonly maps: readonly StatusMap[] }).maps[0];
   return {
-    ...size, command: command === STATUS ? "status" : command.filter((word) => !word.startsWith("-")).slice(0, command[0] === "bpf" ? 3 : command[0] === "explain" ? 1 : 2).join(" "),
-    rounds: measured.length, entries: map?.entries ?? 0, lost: map?.lost ?? 0, lines: measured[0]?.lines ?? 0,
+    ...size, command, rounds: measured.length, entries: map?.entries ?? 0, lost: map?.lost ?? 0, lines: measured[0]?.lines ?? 0,
     cpuSeconds: spreadOf(measured.map(({ cpuSeconds }) => cpuSeconds)), seconds: spreadOf(measured.map(({ seconds }) => seconds)),
     peakBytes: Math.max(...measured.map(({ peakBytes }) => peakBytes)),
   };
