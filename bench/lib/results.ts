@@ -1,3 +1,4 @@
+import type { CompileFigures } from "../compile/run.ts";
 import type { ReplayFigures } from "../e2e/replay.ts";
 import type { Answer } from "../micro/question.ts";
 import type { Machine } from "./machine.ts";
@@ -14,8 +15,26 @@ export interface BenchResults {
   readonly replay: readonly ReplayFigures[];
 }
 
-export function aboutResults({ date, commit, machine, captureOptions, replay }: BenchResults): string {
+/** What a file under bench/results/compile holds. */
+export interface CompileResults {
+  readonly format: "egwsim-bench-compile/1";
+  /** YYYY-MM-DD, UTC. */
+  readonly date: string;
+  readonly commit: string;
+  readonly machine: Machine;
+  readonly compile: readonly CompileFigures[];
+}
+
+const about = ({ machine: { cpu, cpus, memory, system, node }, commit, date }: Pick<BenchResults, "machine" | "commit" | "date">): string =>
+  `${cpu}, ${cpus} CPUs, ${memory} GiB, ${system}; Node.js ${node}; commit ${commit}; ${date}.`;
+
+export function aboutCompile(results: CompileResults): string {
+  return `${about(results)} Median (min–max) of ${results.compile[0]?.rounds ?? 0} rounds, each in a process of its own; clusters as JSON.`;
+}
+
+export function aboutResults(results: BenchResults): string {
+  const { captureOptions, replay } = results;
   const options = Object.entries(captureOptions).map(([name, value]) => `--${name} ${value}`).join(" ");
-  return `${machine.cpu}, ${machine.cpus} CPUs, ${machine.memory} GiB, ${machine.system}; Node.js ${machine.node}; commit ${commit}; ${date}. ` +
+  return `${about(results)} ` +
     `Median (min–max) of ${replay[0]?.rounds ?? 0} interleaved rounds; captures by \`egwsim generate ${options}\`.`;
 }

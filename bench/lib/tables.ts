@@ -1,4 +1,5 @@
 // The bench's results as Markdown tables, for the screen and for the README.
+import type { CompileFigures } from "../compile/run.ts";
 import type { ReplayFigures } from "../e2e/replay.ts";
 import type { Answer } from "../micro/question.ts";
 import type { Spread } from "./median.ts";
@@ -17,6 +18,15 @@ export function replayTable(figures: readonly ReplayFigures[]): string {
   return table(head, figures.map((each) => [
     `${each.packets.toLocaleString("en-US")} × ${each.frames === "64" ? "64 bytes" : "IMIX"}`, each.kernel, String(each.workers), each.write,
     spread(each.packetsPerSecond, millions), spread(each.kernelNanoseconds, (ns) => ns.toFixed(0)), spread(each.processSeconds, (s) => s.toFixed(2)), mebibytes(each.peakBytes),
+  ]));
+}
+
+export function compileTable(figures: readonly CompileFigures[]): string {
+  const count = (value: number): string => value.toLocaleString("en-US");
+  const head = ["command", "nodes, pods, policies", "policy map", "entries", "found it full", "lines printed", "CPU, s", "process, s", "peak memory"];
+  return table(head, figures.map((each) => [
+    each.command, `${count(each.nodes)}, ${count(each.pods)}, ${count(each.policies)}`, each.mapMax === null ? "default" : count(each.mapMax), count(each.entries), count(each.lost),
+    count(each.lines), spread(each.cpuSeconds, (s) => s.toFixed(1)), spread(each.seconds, (s) => s.toFixed(1)), mebibytes(each.peakBytes),
   ]));
 }
 

@@ -6,7 +6,8 @@ import type { SetExitCode } from "./replay-command.ts";
 import type { Terminal } from "./terminal.ts";
 
 export function addBpfCommand(program: Command, terminal: Terminal, setExitCode: SetExitCode): void {
-  const bpf = program.command("bpf").summary("list a node's maps: egress, ipcache, ct, nat, policy").description("Lists a node's maps as cilium-dbg bpf does.");
+  const bpf = program.command("bpf").summary("list a node's maps: egress, ipcache, ct, nat, policy")
+    .description("Lists a node's maps as cilium-dbg bpf does.");
   const done = <Rest extends unknown[]>(run: (...rest: Rest) => Promise<void>) => async (...rest: Rest): Promise<void> => {
     await run(...rest);
     setExitCode(EXIT_NOTHING);
@@ -24,7 +25,8 @@ export function addBpfCommand(program: Command, terminal: Terminal, setExitCode:
     .argument("[global]", "as with cilium-dbg; nodes have no other connection tracking maps")
     .option("-d, --time-diff", "show how long each entry has left")
     .description("Lists the connection tracking entries that a replay left.")
-    .action(done(async (_which: string | undefined, options: InspectOptions & { timeDiff?: boolean }) => (await import("./bpf-run.ts")).listConntrack(options, terminal)));
+    .action(done(async (_which: string | undefined, options: InspectOptions & { timeDiff?: boolean }) =>
+      (await import("./bpf-run.ts")).listConntrack(options, terminal)));
 
   withInspectOptions(bpf.command("nat").description("SNAT mappings").command("list").alias("ls"))
     .description("Lists the SNAT mappings that a replay left, both halves of each.")

@@ -32,20 +32,21 @@ export async function getPolicyMaps(
   }
   const lines = policyMapLines(ALLOW_ALL, options.numeric === true);
   const isOne = chosen.length === 1 && options.all !== true;
-  await print(chosen.map(({ node, id, label }) => `${isOne ? "" : `Endpoint ID: ${id} (${label}, ${node})\n\n`}${lines.join("\n")}\n${isOne ? "" : "\n"}`), terminal);
+  const map = `${lines.join("\n")}\n`;
+  await print(isOne ? [map] : chosen.map(({ node, id, label }) => `Endpoint ID: ${id} (${label}, ${node})\n\n${map}\n`), terminal);
 }
 
 function* endpointsOn({ nodes }: DatapathTables, selected: readonly number[]): Generator<NamedEndpoint> {
   for (const index of selected) {
     const table = nodes[index];
-    const labels = new Map([...(table?.endpoints ?? []), ...(table?.endpoints6 ?? [])].flatMap(({ host, label, endpointId }) => (host ? [] : [[label, endpointId] as const])));
-    for (const [label, id] of labels) yield { node: table?.name ?? "", id, label };
+    const ids = new Map<string, number>();
+    for (const { host, label, endpointId } of [...(table?.endpoints ?? []), ...(table?.endpoints6 ?? [])]) if (!host) ids.set(label, endpointId);
+    for (const [label, id] of ids) yield { node: table?.name ?? "", id, label };
   }
 }
 
 function unknown(endpoint: string, all: readonly NamedEndpoint[]): InputError {
   const near = closestName(endpoint, all.map(({ label }) => label));
-  return new InputError([{
-    at: null, subject: `endpoint ${endpoint}`, message: "no such endpoint there", cure: near === null ? "egwsim endpoint list names them" : `did you mean ${near}?`,
-  }]);
+  const cure = near === null ? "egwsim endpoint list names them" : `did you mean ${near}?`;
+  return new InputError([{ at: null, subject: `endpoint ${endpoint}`, message: "no such endpoint there", cure }]);
 }

@@ -15,19 +15,22 @@ export async function listEgress(options: InspectOptions, terminal: Terminal): P
 
 export async function listIpcache(options: InspectOptions, terminal: Terminal): Promise<void> {
   const model = await openModel(options, terminal);
-  await printListings(each(selectedNodes(model), (node) => ipcacheListing(model.control.tables, node)), model.node !== null, options.output, terminal);
+  const listings = each(selectedNodes(model), (node) => ipcacheListing(model.control.tables, node));
+  await printListings(listings, model.node !== null, options.output, terminal);
 }
 
 export async function listConntrack(options: InspectOptions & { readonly timeDiff?: boolean }, terminal: Terminal): Promise<void> {
   const opened = await openState(options), { state, nodes } = opened;
   const now = options.timeDiff === true ? (state?.header.clock ?? 0) : null;
-  await printListings(each(nodes, (node) => conntrackListing(node, state?.conntrack.get(node) ?? [], now)), options.node !== undefined, options.output, terminal);
+  const listings = each(nodes, (node) => conntrackListing(node, state?.conntrack.get(node) ?? [], now));
+  await printListings(listings, options.node !== undefined, options.output, terminal);
   tellWhatIsMissing(opened, "cilium_ct", terminal);
 }
 
 export async function listNat(options: InspectOptions, terminal: Terminal): Promise<void> {
   const opened = await openState(options), { state, nodes } = opened, now = state?.header.clock ?? 0;
-  await printListings(each(nodes, (node) => natListing(node, state?.nat.get(node) ?? [], now)), options.node !== undefined, options.output, terminal);
+  const listings = each(nodes, (node) => natListing(node, state?.nat.get(node) ?? [], now));
+  await printListings(listings, options.node !== undefined, options.output, terminal);
   tellWhatIsMissing(opened, "cilium_snat", terminal);
 }
 

@@ -15,7 +15,8 @@ export function addGetCommand(program: Command, terminal: Terminal, setExitCode:
     .argument("<kind>", "cegp (CiliumEgressGatewayPolicy), nodes or pods")
     .argument("[name...]", "these only")
     .option("-n, --namespace <name>", "pods of this namespace; without it of all")
-    .description("Lists objects of the manifests as kubectl get does; with -o wide also what the model makes of them. --node: pods on it, policies whose gateway it is.")
+    .description("Lists objects of the manifests as kubectl get does; with -o wide also what the model makes of them. " +
+      "--node: pods on it, policies whose gateway it is.")
     .action(async (kind: string, names: string[], options: GetOptions) => {
       const { getObjects } = await import("./get-run.ts");
       await getObjects(kind, names, options, terminal);

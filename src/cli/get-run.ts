@@ -13,7 +13,8 @@ export async function getObjects(written: string, names: readonly string[], opti
   const kind = KIND_NAMES.get(written.toLowerCase());
   if (kind === undefined) {
     const near = closestName(written, [...KIND_NAMES.keys()]);
-    throw new UsageError([{ at: null, subject: "KIND", message: `"${written}" is none of ${GET_KINDS.join(", ")}`, cure: near === null ? "" : `did you mean ${near}?` }], "get");
+    const cure = near === null ? "" : `did you mean ${near}?`;
+    throw new UsageError([{ at: null, subject: "KIND", message: `"${written}" is none of ${GET_KINDS.join(", ")}`, cure }], "get");
   }
   const { cluster, control, node } = await openModel(options, terminal);
   const { header, wideHeader, objects } = objectTable(kind, cluster, control, { node, namespace: options.namespace ?? null });
@@ -21,7 +22,8 @@ export async function getObjects(written: string, names: readonly string[], opti
   const missing = names.filter((name) => !chosen.some((object) => object.name === name));
   if (missing.length > 0) throw notFound(kind, missing, objects);
   if (options.output === "json" || options.output === "yaml") {
-    const value = names.length === 1 && chosen.length === 1 ? chosen[0]?.raw : { apiVersion: "v1", kind: "List", items: chosen.map(({ raw }) => raw) };
+    const list = { apiVersion: "v1", kind: "List", items: chosen.map(({ raw }) => raw) };
+    const value = names.length === 1 && chosen.length === 1 ? chosen[0]?.raw : list;
     await print([options.output === "json" ? printableJson(`${JSON.stringify(value, null, 4)}\n`) : printableLines(stringify(value))], terminal);
     return;
   }
@@ -30,7 +32,8 @@ export async function getObjects(written: string, names: readonly string[], opti
     return;
   }
   const wide = options.output === "wide";
-  const lines = mapTable(wide ? [...header, ...wideHeader] : header, chosen.map((object) => (wide ? [...object.cells, ...object.wide] : object.cells).map(printable)));
+  const rows = chosen.map((object) => (wide ? [...object.cells, ...object.wide] : object.cells).map(printable));
+  const lines = mapTable(wide ? [...header, ...wideHeader] : header, rows);
   await print([`${lines.join("\n")}\n`], terminal);
 }
 

@@ -24,6 +24,6 @@ export function withInspectOptions(command: Command, formats: readonly string[] 
     .option("--state <dir>", "the folder that a replay wrote")
     .option("--node <name>", "the node whose agent is asked; without it all of them")
     .addOption(new Option("-o, --output <format>", `${formats.join(", ")}; without it a table`).choices(formats))
-    .addOption(new Option("--semantics <which>", "cilium-1.19 or intent (default: cilium-1.19, with --state the replay's)").choices(["cilium-1.19", "intent"]))
+    .addOption(new Option("--semantics <which>", "default: cilium-1.19, with --state the replay's").choices(["cilium-1.19", "intent"]))
     .addHelpText("after", SOURCE_HELP);
 }

@@ -94,12 +94,14 @@ function indexOf(node: string, names: readonly string[]): number {
 }
 
 function nothingNamed(): UsageError {
-  return new UsageError([{ at: null, subject: "--cluster", message: "neither manifests nor the state of a replay are named", cure: "--cluster PATH, or --state DIR" }], "COMMAND");
+  const message = "neither manifests nor the state of a replay are named";
+  return new UsageError([{ at: null, subject: "--cluster", message, cure: "--cluster PATH, or --state DIR" }], "COMMAND");
 }
 
 function changedSince(state: string, paths: readonly string[]): InputError {
   return new InputError([{
-    at: null, subject: `--state ${state}`, message: `${paths.join(", ")} no longer say what they said in that replay: their maps would not fit its entries`,
+    at: null, subject: `--state ${state}`,
+    message: `${paths.join(", ")} no longer say what they said in that replay: their maps would not fit its entries`,
     cure: "replay again, or name the manifests as they were with --cluster",
   }]);
 }

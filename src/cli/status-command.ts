@@ -8,7 +8,8 @@ import type { Terminal } from "./terminal.ts";
 export function addStatusCommand(program: Command, terminal: Terminal, setExitCode: SetExitCode): void {
   withInspectOptions(program.command("status"))
     .summary("what the model is, and everything that was found about its manifests")
-    .description("Shows the configuration, the maps' fill and each finding with what Cilium does about it and the cure. Exit code 1: findings of severity warning or error.")
+    .description("Shows the configuration, the maps' fill and each finding with what Cilium does about it and the cure. " +
+      "Exit code 1: findings of severity warning or error.")
     .action(async (options: InspectOptions) => {
       const { showStatus } = await import("./status-run.ts");
       setExitCode((await showStatus(options, terminal)) ? EXIT_FINDINGS : EXIT_NOTHING);

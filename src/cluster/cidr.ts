@@ -1,6 +1,6 @@
 // Addresses and prefixes as text. ip-num turns digits into numbers; the forms that it lets through and Go's netip
 // package (which the agent uses) does not are refused here first.
-import { IPv4, IPv6, IPv4Prefix, IPv6Prefix as Ipv6Bits } from "ip-num";
+import { IPv6, IPv4Prefix, IPv6Prefix as Ipv6Bits } from "ip-num";
 import { isIPv6 } from "node:net";
 import { formatAddress, formatIpv4, formatIpv6 } from "./address-text.ts";
 
@@ -40,11 +40,14 @@ export function parseIpv4(text: string): Parsed<number> {
   if (LEADING_ZERO.test(text)) {
     return fail("a number in it has a leading zero, which Go's address parser (and so the agent) rejects");
   }
-  try {
-    return { ok: true, value: Number(IPv4.fromString(text).getValue()) };
-  } catch {
-    return fail("a number in it is above 255");
+  // By hand: the library takes 7% of the time that a dump of 50,000 pods takes to read.
+  let value = 0;
+  for (const part of text.split(".")) {
+    const octet = Number(part);
+    if (octet > 255) return fail("a number in it is above 255");
+    value = value * 256 + octet;
   }
+  return { ok: true, value };
 }
 
 function parseIpv6(text: string): Parsed<IpAddress> {

@@ -22,6 +22,8 @@ export class OverflowTally {
   readonly #pods = new Set<string>();
   #taken = 0;
   #refused = 0;
+  /** The pod that lost the last entry: a pod's entries come one after the other. */
+  #latest: ClusterEndpoint | null = null;
 
   constructor(map: MapOverflow["map"], limit: number) {
     this.#map = map;
@@ -36,7 +38,8 @@ export class OverflowTally {
     }
     this.#refused++;
     this.#lost.set(policy, (this.#lost.get(policy) ?? 0) + 1);
-    this.#pods.add(endpoint.title);
+    if (this.#latest !== endpoint) this.#pods.add(endpoint.title);
+    this.#latest = endpoint;
     return false;
   }
 
@@ -50,6 +53,24 @@ export class OverflowTally {
       pods: [...this.#pods],
     };
   }
+}
+
+/** From here on there is a warning: Cilium's metric cilium_bpf_map_pressure shows the same share. */
+const PRESSURE = 0.9;
+
+/** A map that holds everything, but hardly. */
+export function pressureFinding(map: MapOverflow["map"], entries: number, limit: number, policies: readonly EgressGatewayPolicy[]): readonly Finding[] {
+  const [policy] = policies;
+  if (policy === undefined || entries < PRESSURE * limit) return [];
+  return [
+    policyFinding(policy, [], {
+      rule: "policy-map-pressure",
+      severity: "warning",
+      message: `the policies make ${grouped(entries)} entries, and ${map} holds ${grouped(limit)}`,
+      effect: "everything fits; a few more pods or prefixes will not, and then the agent logs an error for each entry and pods leave by their own nodes",
+      fix: "raise egress-gateway-policy-map-max (Helm: egressGateway.maxPolicyEntries), or name fewer prefixes",
+    }),
+  ];
 }
 
 const MOST_NAMED = 3;
@@ -74,5 +95,5 @@ export function overflowFinding({ map, limit, wanted, lost, pods }: MapOverflow,
 }
 
 function grouped(count: number): string {
-  return count.toLocaleString("en-US");
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ",");
 }

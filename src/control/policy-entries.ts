@@ -12,7 +12,7 @@ import type { ClusterNode } from "./cluster-nodes.ts";
 import { conflictFinding, type ConflictGroup } from "./conflict-findings.ts";
 import { type Conflict, conflictsOf, type OpenConflict } from "./conflicts.ts";
 import { fnv1a32 } from "./derived-addresses.ts";
-import { type MapOverflow, overflowFinding, OverflowTally } from "./map-overflow.ts";
+import { type MapOverflow, overflowFinding, OverflowTally, pressureFinding } from "./map-overflow.ts";
 import { type Choice, PolicySlots, type ResolvedGateway, type ResolvedPolicy, type SlotWant } from "./policy-slots.ts";
 import { SelectorIndex } from "./selector-index.ts";
 import { type DatapathConfig, GATEWAY_NONE, type PolicyEntry, type PolicyEntry6 } from "./tables.ts";
@@ -53,6 +53,8 @@ export function buildPolicyMaps(
   }
   const overflows = [tally4.overflow(), tally6.overflow()].filter((overflow) => overflow !== null);
   for (const overflow of overflows) findings.push(...overflowFinding(overflow, policies));
+  for (const [map, { length }] of [["cilium_egress_gw_policy_v4", policyEntries], ["cilium_egress_gw_policy_v6", policyEntries6]] as const)
+    if (!overflows.some((overflow) => overflow.map === map)) findings.push(...pressureFinding(map, length, config.policyMapMax, policies));
   const { conflicts, groups } = countConflicts(planned);
   const nodeNames = nodes.map(({ name }) => name);
   findings.push(...groups.map((group) => conflictFinding(group, policies, nodeNames)).filter((finding) => finding !== null));

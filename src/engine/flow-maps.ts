@@ -51,7 +51,9 @@ function* found({ arena, shards }: ClusterMemory): Generator<FoundEntry> {
       for (const at of entriesOf(arena.view, shard + family.conntrack)) {
         yield { shard, family, isNat: false, at, cell: cellOf(entryNode(arena, at), conntrackMap(arena, family, at)) };
       }
-      for (const at of entriesOf(arena.view, shard + family.nat)) yield { shard, family, isNat: true, at, cell: cellOf(entryNode(arena, at), family.natMap) };
+      for (const at of entriesOf(arena.view, shard + family.nat)) {
+        yield { shard, family, isNat: true, at, cell: cellOf(entryNode(arena, at), family.natMap) };
+      }
     }
   }
 }

@@ -1,12 +1,12 @@
 // `bpf ct list` (pkg/maps/ctmap): one node's conntrack entries. The map's key has source and destination the other way round
 // than the packet; the list turns them back (cilium issue 5848).
 import type { ConntrackLine } from "../observe/state-shape.ts";
-import { tupleText } from "./flow-map-text.ts";
+import { keyRecord, tupleText } from "./flow-map-text.ts";
 import type { NodeListing } from "./listing.ts";
 
 const STATE_BITS: readonly (readonly [bit: number, name: string])[] = [
-  [1, "RxClosing"], [2, "TxClosing"], [4, "Nat64"], [8, "LBLoopback"], [16, "SeenNonSyn"], [32, "NodePort"], [64, "ProxyRedirect"], [128, "DSRInternal"],
-  [256, "FromL7LB"], [512, "Reserved1"], [1024, "FromTunnel"],
+  [1, "RxClosing"], [2, "TxClosing"], [4, "Nat64"], [8, "LBLoopback"], [16, "SeenNonSyn"], [32, "NodePort"], [64, "ProxyRedirect"],
+  [128, "DSRInternal"], [256, "FromL7LB"], [512, "Reserved1"], [1024, "FromTunnel"],
 ];
 
 /** `now`: the datapath's clock in seconds, for the time that each entry has left; null: without. */
@@ -17,7 +17,8 @@ export function conntrackListing(node: string, entries: readonly ConntrackLine[]
 export function conntrackText(entry: ConntrackLine, now: number | null): string {
   const remaining = now === null ? "" : ` (remaining: ${entry.expires - now} sec(s))`;
   return `${tupleText(turned(entry))}expires=${entry.expires}${remaining} Packets=${entry.packets} Bytes=${entry.bytes} ` +
-    `RxFlagsSeen=${hex(entry.rxFlagsSeen, 2)} LastRxReport=${entry.lastRxReport} TxFlagsSeen=${hex(entry.txFlagsSeen, 2)} LastTxReport=${entry.lastTxReport} ` +
+    `RxFlagsSeen=${hex(entry.rxFlagsSeen, 2)} LastRxReport=${entry.lastRxReport} ` +
+    `TxFlagsSeen=${hex(entry.txFlagsSeen, 2)} LastTxReport=${entry.lastTxReport} ` +
     `Flags=${hex(entry.state, 4)} [ ${stateNames(entry.state)}] RevNAT=${entry.revNat} SourceSecurityID=${entry.identity} BackendID=0 NatPort=0`;
 }
 
@@ -34,13 +35,9 @@ function hex(value: number, digits: number): string {
   return `0x${value.toString(16).padStart(digits, "0")}`;
 }
 
-/** Field names of Go's structs, which have no JSON tags. */
 function record(entry: ConntrackLine): unknown {
   return {
-    Key: {
-      DestAddr: entry.destination, SourceAddr: entry.source, DestPort: entry.destinationPort, SourcePort: entry.sourcePort, NextHeader: entry.protocol,
-      Flags: entry.flags,
-    },
+    Key: keyRecord(entry),
     Value: {
       Packets: entry.packets, Bytes: entry.bytes, Lifetime: entry.expires, Flags: entry.state, RevNAT: entry.revNat, TxFlagsSeen: entry.txFlagsSeen,
       RxFlagsSeen: entry.rxFlagsSeen, SourceSecurityID: entry.identity, LastTxReport: entry.lastTxReport, LastRxReport: entry.lastRxReport,

@@ -39,7 +39,8 @@ export class EgressMaps {
       for (const entry of entries) rows.push(wide ? { ...this.#row(entry, node), ...this.#owner(entry) } : this.#row(entry, node));
     }
     const header = ["Source IP", "Destination CIDR", "Egress IP", "Gateway IP", ...(wide ? ["Pod", "Policy", "Place"] : [])];
-    const cells = rows.map((row) => [row.SourceIP, row.DestCIDR, row.EgressIP, row.GatewayIP, ...(wide ? [row.Pod ?? "", row.Policy ?? "", row.At ?? ""] : [])]);
+    const owner = ({ Pod = "", Policy = "", At = "" }: Partial<EgressOwner>): readonly string[] => (wide ? [Pod, Policy, At] : []);
+    const cells = rows.map((row) => [row.SourceIP, row.DestCIDR, row.EgressIP, row.GatewayIP, ...owner(row)]);
     return { node: tables.nodes[node]?.name ?? "", data: rows, lines: rows.length === 0 ? [] : mapTable(header, cells) };
   }
 
@@ -56,7 +57,8 @@ export class EgressMaps {
 
   #owner({ source, policy }: PolicyEntryOf<number | bigint>): EgressOwner {
     const { endpoints, tables } = this.#control, ref = tables.policies[policy];
-    this.#pods ??= new Map(endpoints.flatMap(({ title, addresses, addresses6 }) => [...addresses, ...addresses6].map((address) => [address, title] as const)));
+    this.#pods ??= new Map(endpoints.flatMap(({ title, addresses, addresses6 }) =>
+      [...addresses, ...addresses6].map((address) => [address, title] as const)));
     return { Pod: this.#pods.get(source) ?? "", Policy: ref?.name ?? "", At: ref?.at ? formatSourceRef(ref.at) : "" };
   }
 }

@@ -19,6 +19,11 @@ export function tupleText({ protocol, flags, source, sourcePort, destination, de
   return `${PROTOCOLS.get(protocol) ?? protocol} ${direction} ${endText(source, sourcePort)} -> ${endText(destination, destinationPort)} ${related}`;
 }
 
+/** The key as JSON, by the field names of Go's structs, which have no tags. */
+export function keyRecord({ protocol, flags, source, sourcePort, destination, destinationPort }: ListedTuple): unknown {
+  return { DestAddr: destination, SourceAddr: source, DestPort: destinationPort, SourcePort: sourcePort, NextHeader: protocol, Flags: flags };
+}
+
 export function endText(address: string, port: number): string {
   return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }

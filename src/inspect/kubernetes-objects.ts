@@ -1,7 +1,7 @@
 // `get cegp|nodes|pods`: the objects of the manifests in kubectl's columns, and with -o wide what the model makes of them. Ages
 // are unknown: a dump does not say when it is looked at.
 import { formatAddress, formatIpv4 } from "../cluster/cidr.ts";
-import type { Cluster } from "../cluster/model.ts";
+import type { Cluster, Pod } from "../cluster/model.ts";
 import { type Origin, placeOf } from "../cluster/origin.ts";
 import { formatSourceRef } from "../cluster/source.ts";
 import type { CompiledControl } from "../control/compile.ts";
@@ -98,7 +98,10 @@ function nodes(cluster: Cluster, { tables }: CompiledControl, { node }: ObjectFi
   const networks = new Map(cluster.networks.map((each) => [each.name, each.origin]));
   const found = tables.nodes.flatMap((table, index): ListedObject[] => {
     if (node !== null && node !== index) return [];
-    const raw = rawOf([objects.get(table.name), "Node", "v1"], [ciliumNodes.get(table.name), "CiliumNode", "cilium.io/v2"], [networks.get(table.name), "NodeNetwork", "egwsim.dev/v1"]);
+    const raw = rawOf(
+      [objects.get(table.name), "Node", "v1"], [ciliumNodes.get(table.name), "CiliumNode", "cilium.io/v2"],
+      [networks.get(table.name), "NodeNetwork", "egwsim.dev/v1"],
+    );
     const info = (field: string): string => textOf(fieldOf(raw, "status", "nodeInfo", field), UNKNOWN);
     return [{
       name: table.name, raw, cells: [table.name, nodeStatus(raw), nodeRoles(raw), UNKNOWN, info("kubeletVersion")],
@@ -106,7 +109,8 @@ function nodes(cluster: Cluster, { tables }: CompiledControl, { node }: ObjectFi
     }];
   });
   return {
-    header: ["NAME", "STATUS", "ROLES", "AGE", "VERSION"], wideHeader: ["INTERNAL-IP", "EXTERNAL-IP", "OS-IMAGE", "KERNEL-VERSION", "CONTAINER-RUNTIME"],
+    header: ["NAME", "STATUS", "ROLES", "AGE", "VERSION"],
+    wideHeader: ["INTERNAL-IP", "EXTERNAL-IP", "OS-IMAGE", "KERNEL-VERSION", "CONTAINER-RUNTIME"],
     objects: found,
   };
 }
@@ -139,7 +143,8 @@ function externalIp(raw: unknown): string {
 
 function pods(cluster: Cluster, { tables }: CompiledControl, { node, namespace }: ObjectFilter): ObjectTable {
   const nodeName = node === null ? null : (tables.nodes[node]?.name ?? "");
-  const objects = cluster.pods.filter((pod) => (nodeName === null || pod.nodeName === nodeName) && (namespace === null || pod.namespace === namespace));
+  const isOnNode = (pod: Pod): boolean => nodeName === null || pod.nodeName === nodeName;
+  const objects = cluster.pods.filter((pod) => isOnNode(pod) && (namespace === null || pod.namespace === namespace));
   return {
     header: ["NAMESPACE", "NAME", "READY", "STATUS", "RESTARTS", "AGE"], wideHeader: ["IP", "NODE", "NOMINATED NODE", "READINESS GATES"],
     objects: objects.map((pod): ListedObject => {
@@ -164,7 +169,8 @@ function readyContainers(raw: unknown): string {
 }
 
 function restarts(raw: unknown): string {
-  return String(containersOf(raw).reduce<number>((sum, each) => sum + Number(fieldOf(each, "restartCount") ?? 0), 0));
+  const counts = containersOf(raw).map((each) => fieldOf(each, "restartCount"));
+  return String(counts.reduce<number>((sum, count) => sum + (typeof count === "number" ? count : 0), 0));
 }
 
 function textOf(value: unknown, otherwise: string): string {

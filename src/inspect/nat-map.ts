@@ -1,6 +1,6 @@
 // `bpf nat list` (pkg/maps/nat): one node's SNAT mappings, both halves. Keys are in packet order.
 import type { NatLine } from "../observe/state-shape.ts";
-import { endText, tupleText } from "./flow-map-text.ts";
+import { endText, keyRecord, tupleText } from "./flow-map-text.ts";
 import type { NodeListing } from "./listing.ts";
 import { TUPLE_IN } from "./tuple-flags.ts";
 
@@ -16,10 +16,7 @@ export function natText(entry: NatLine, now: number): string {
 
 function record(entry: NatLine): unknown {
   return {
-    Key: {
-      DestAddr: entry.destination, SourceAddr: entry.source, DestPort: entry.destinationPort, SourcePort: entry.sourcePort, NextHeader: entry.protocol,
-      Flags: entry.flags,
-    },
+    Key: keyRecord(entry),
     Value: { Created: entry.created, NeedsCT: entry.needsCt, Addr: entry.toAddress, Port: entry.toPort },
   };
 }

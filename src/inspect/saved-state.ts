@@ -26,7 +26,8 @@ export async function readState(path: string): Promise<SavedState> {
   const file = await stateFileIn(path);
   const conntrack = new Map<string, ConntrackLine[]>(), nat = new Map<string, NatLine[]>();
   let header: StateHeader | null = null, number = 0, left = 0;
-  const broken = (message: string): InputError => new InputError([{ at: { file, line: number, column: 1 }, subject: file, message, cure: "run the replay again" }]);
+  const broken = (message: string): InputError =>
+    new InputError([{ at: { file, line: number, column: 1 }, subject: file, message, cure: "run the replay again" }]);
   const stream = createReadStream(file, "utf8");
   try {
     for await (const line of linesOf(stream)) {

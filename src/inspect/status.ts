@@ -1,6 +1,7 @@
 // `status`: what an agent's status says that a model knows (pkg/client/client.go), and what the model holds.
 import { formatIpv4, formatPrefix } from "../cluster/cidr.ts";
 import type { CompiledControl } from "../control/compile.ts";
+import type { MapOverflow } from "../control/map-overflow.ts";
 import type { DatapathConfig, NodeTable } from "../control/tables.ts";
 import { withThousands } from "../observe/number-text.ts";
 import { alignRows, left } from "../observe/text-table.ts";
@@ -15,6 +16,11 @@ export interface MapUse {
   readonly lost: number;
 }
 
+export interface StatusOverflow extends Pick<MapOverflow, "map" | "limit" | "wanted" | "pods"> {
+  /** Most first. */
+  readonly lost: readonly { readonly policy: string; readonly entries: number }[];
+}
+
 /** Data first: -o json prints it. */
 export interface ClusterStatus {
   readonly egressGateway: boolean;
@@ -27,6 +33,8 @@ export interface ClusterStatus {
   readonly policies: { readonly inForce: number; readonly ignored: number };
   readonly maps: readonly MapUse[];
   readonly conflicts: number;
+  /** Maps that are too small, with the policies whose entries and the pods whose traffic is concerned. */
+  readonly overflows: readonly StatusOverflow[];
   readonly files: number;
   readonly node: NodeStatus | null;
 }
@@ -51,7 +59,9 @@ export function clusterStatus(control: CompiledControl, node: number | null): Cl
   };
   return {
     egressGateway: config.egressGateway,
-    routing: { network: config.routingMode === "tunnel" ? `Tunnel [${config.tunnelProtocol}]` : "Native", host: config.hostRouting === "bpf" ? "BPF" : "Legacy" },
+    routing: {
+      network: config.routingMode === "tunnel" ? `Tunnel [${config.tunnelProtocol}]` : "Native", host: config.hostRouting === "bpf" ? "BPF" : "Legacy",
+    },
     masquerading: { ipv4: config.ipv4Masquerade, ipv6: config.ipv6 && config.ipv6Masquerade, ipMasqAgent: config.ipMasqAgent },
     snatPorts: { first: config.snatMinPort, last: config.snatMaxPort },
     nodes: tables.nodes.length, endpoints: endpoints.length, identities: new Set(endpoints.map(({ identity }) => identity)).size,
@@ -61,6 +71,9 @@ export function clusterStatus(control: CompiledControl, node: number | null): Cl
       ...(config.ipv6 ? [use("cilium_egress_gw_policy_v6", tables.policyEntries6.length)] : []),
     ],
     conflicts: conflicts.length, files: fileCount,
+    overflows: overflows.map(({ map, limit, wanted, pods, lost }) => (
+      { map, limit, wanted, pods, lost: lost.map(({ policy, entries }) => ({ policy: tables.policies[policy]?.name ?? "", entries })) }
+    )),
     node: node === null ? null : nodeStatus(control, node),
   };
 }
@@ -69,7 +82,9 @@ function nodeStatus({ tables }: CompiledControl, index: number): NodeStatus | nu
   const table = tables.nodes[index];
   if (table === undefined) return null;
   const policies = new Set<number>();
-  for (const entries of [tables.policyEntries, tables.policyEntries6]) for (const { gatewayNode, policy } of entries) if (gatewayNode === index) policies.add(policy);
+  for (const entries of [tables.policyEntries, tables.policyEntries6]) {
+    for (const { gatewayNode, policy } of entries) if (gatewayNode === index) policies.add(policy);
+  }
   return {
     name: table.name, address: formatIpv4(table.address), podCidrs: [...table.podCidrs, ...table.podCidrs6].map(formatPrefix),
     devices: table.devices.map(({ name, addresses, addresses6, masqueradeIp }) => ({
@@ -84,6 +99,16 @@ function podsOn({ endpoints, endpoints6 }: NodeTable): number {
   return new Set([...endpoints, ...endpoints6].filter(({ host }) => !host).map(({ label }) => label)).size;
 }
 
+const MOST_NAMED = 5;
+
+function some(texts: readonly string[]): string {
+  return `${texts.slice(0, MOST_NAMED).join(", ")}${texts.length > MOST_NAMED ? ", …" : ""}`;
+}
+
+function counts(count: number, what: string): string {
+  return `${withThousands(count)} ${what}`;
+}
+
 export function statusLines(status: ClusterStatus, config: DatapathConfig): readonly string[] {
   const { node } = status;
   const rows: StatusRow[] = [
@@ -91,13 +116,20 @@ export function statusLines(status: ClusterStatus, config: DatapathConfig): read
     ["Routing:", `Network: ${status.routing.network}   Host: ${status.routing.host}`],
     ["Masquerading:", masqueradingText(status)],
     ["SNAT ports:", `${status.snatPorts.first}-${status.snatPorts.last}`],
-    ["Egress gateway:", enabled(status.egressGateway), `${withThousands(status.policies.inForce)} policies in force, ${withThousands(status.policies.ignored)} ignored by the agent`],
+    ["Egress gateway:", enabled(status.egressGateway), `${counts(status.policies.inForce, "policies in force")}, ${counts(status.policies.ignored, "ignored by the agent")}`],
     ...status.maps.map(({ map, entries, size, lost }): StatusRow => [
-      "", map, `${withThousands(entries)}/${withThousands(size)} entries (${((100 * entries) / size).toFixed(1)}%)${lost === 0 ? "" : `, ${withThousands(lost)} found it full`}`,
+      "", map, `${withThousands(entries)}/${counts(size, "entries")} (${((100 * entries) / size).toFixed(1)}%)${lost === 0 ? "" : `, ${counts(lost, "found it full")}`}`,
     ]),
-    ...(status.conflicts === 0 ? [] : [["", `${withThousands(status.conflicts)} conflicts`, "entries that policies take from one another"] as const]),
+    ...status.overflows.map(({ lost, pods }): StatusRow => [
+      "", `without entries: ${some(lost.map(({ policy, entries }) => `${policy} ${withThousands(entries)}`))}`,
+      `${counts(pods.length, "pods")}: ${some(pods)}${pods.length > MOST_NAMED ? " (-o json names all)" : ""}`,
+    ]),
+    ...(status.conflicts === 0 ? [] : [["", counts(status.conflicts, "conflicts"), "entries that policies take from one another"] as const]),
     ["Conntrack:", `${withThousands(config.ctMapTcpMax)} TCP, ${withThousands(config.ctMapAnyMax)} other`, `NAT: ${withThousands(config.natMapMax)}`],
-    ["Cluster:", `${withThousands(status.nodes)} nodes, ${withThousands(status.endpoints)} endpoints, ${withThousands(status.identities)} identities`, `from ${withThousands(status.files)} files`],
+    [
+      "Cluster:", [counts(status.nodes, "nodes"), counts(status.endpoints, "endpoints"), counts(status.identities, "identities")].join(", "),
+      `from ${counts(status.files, "files")}`,
+    ],
     ...(node === null ? [] : nodeRows(node)),
   ];
   // As cilium-dbg does it, values begin in one column.
@@ -107,7 +139,8 @@ export function statusLines(status: ClusterStatus, config: DatapathConfig): read
 function masqueradingText({ masquerading: { ipv4, ipv6, ipMasqAgent }, node }: ClusterStatus): string {
   if (!ipv4 && !ipv6) return "Disabled";
   const where = node === null ? [] : [`[${node.devices.map(({ name }) => name).join(", ")}]`, node.snatExclusion ?? ""];
-  return [ipMasqAgent ? "BPF (ip-masq-agent)" : "BPF", ...where, `[IPv4: ${enabled(ipv4)}, IPv6: ${enabled(ipv6)}]`].filter((part) => part !== "").join("   ");
+  const parts = [ipMasqAgent ? "BPF (ip-masq-agent)" : "BPF", ...where, `[IPv4: ${enabled(ipv4)}, IPv6: ${enabled(ipv6)}]`];
+  return parts.filter((part) => part !== "").join("   ");
 }
 
 function enabled(on: boolean): string {

@@ -19,7 +19,8 @@ export const stateHeaderSchema = z.strictObject({
   cluster: z.array(z.string()).describe("The manifests, as they were named"),
   tables: z.string().regex(/^[0-9a-f]{64}$/).describe("SHA-256 of what the manifests were compiled to"),
   clock: seconds.describe("Seconds on the datapath's clock at the end of the run"),
-  maps: z.array(z.strictObject({ node, map: z.enum(FLOW_MAPS), entries: count, listed: count })).describe("Maps that hold anything, and how many of their entries follow"),
+  maps: z.array(z.strictObject({ node, map: z.enum(FLOW_MAPS), entries: count, listed: count }))
+    .describe("Maps that hold anything, and how many of their entries follow"),
 }).describe("First line of state.jsonl of egwsim replay");
 
 const key = {

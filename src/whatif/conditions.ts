@@ -10,7 +10,7 @@ import { isIcmp, type PacketRequest, TCP, UDP } from "./packet-request.ts";
 import { ignoredThatSelect, whyNotSelected } from "./selection.ts";
 
 /** What the control plane made of the manifests, as far as an explanation needs it. */
-export type ExplainedControl = Pick<CompiledControl, "tables" | "endpoints" | "policiesInForce" | "policiesIgnored" | "conflicts" | "assumptions">;
+export type ExplainedControl = Pick<CompiledControl, "tables" | "endpoints" | "policiesInForce" | "policiesIgnored" | "conflicts" | "overflows" | "assumptions">;
 
 export interface Condition {
   /** Stable name. */
@@ -58,7 +58,9 @@ export function gatewayConditions(control: ExplainedControl, request: PacketRequ
   const { tables } = control, { config } = tables, entries = entriesOf(tables, request.pod.address).filter((entry) => entry.source === request.pod.address);
   const [decider] = matchingEntries(tables, request.pod.address, request.destination);
   const condition = (name: string, holds: boolean, detail: string, change: string): Condition => ({ condition: name, holds, detail, change: holds ? "" : change });
-  const remote = ipcacheEntry(tables, request.node, request.destination), world = typeof request.destination === "bigint" ? config.worldIdentity6 : config.worldIdentity;
+  const six = typeof request.destination === "bigint", policyMap = six ? "cilium_egress_gw_policy_v6" : "cilium_egress_gw_policy_v4";
+  const full = control.overflows.find(({ map, pods }) => map === policyMap && pods.includes(request.pod.label));
+  const remote = ipcacheEntry(tables, request.node, request.destination), world = six ? config.worldIdentity6 : config.worldIdentity;
   const inCluster = remote !== null && remote.identity !== world;
   const list = [
     condition("feature-on", config.egressGateway, config.egressGateway ? "egress gateway is enabled" : "egress gateway is off in the configuration",
@@ -68,11 +70,15 @@ export function gatewayConditions(control: ExplainedControl, request: PacketRequ
       inCluster ? `${formatAddress(request.destination)} is in the cluster (ipcache ${formatPrefix(remote.prefix)}, identity ${remote.identity})`
         : `${formatAddress(request.destination)} is outside the cluster (${remote === null ? "no ipcache entry" : `ipcache ${formatPrefix(remote.prefix)}`})`,
       "traffic to pods and nodes never uses the gateway, whatever the policy's CIDRs"),
-    condition("policy-selects-pod", entries.length > 0,
+    condition("policy-selects-pod", entries.length > 0 || full !== undefined,
       entries.length > 0 ? `selected by ${[...new Set(entries.map((entry) => tables.policies[entry.policy]?.name ?? "?"))].join(", ")}`
-        : `none of ${tables.policies.length} policies selects ${request.pod.label}`,
+        : full !== undefined ? "selected, see below" : `none of ${tables.policies.length} policies selects ${request.pod.label}`,
       ["a podSelector, namespaceSelector and nodeSelector must match the identity's labels and the pod's node", ...ignoredThatSelect(control, request.pod.label), ...whyNotSelected(control, request.pod.label)].join("\n")),
   ];
+  if (full !== undefined) {
+    list.push(condition("map-has-room", false, `entries of ${request.pod.label} found the policy map full: it holds ${full.limit}, the policies make ${full.wanted}`,
+      "raise egress-gateway-policy-map-max (Helm egressGateway.maxPolicyEntries); which entries are left out is a matter of chance in Cilium"));
+  }
   if (entries.length === 0) return list;
   list.push(condition("destination-in-policy", decider !== undefined,
     decider === undefined ? `${formatAddress(request.destination)} is in none of ${entries.length} entries of this pod` : `longest prefix ${formatPrefix(decider.destination)} of ${policyText(tables, decider.policy)}`,

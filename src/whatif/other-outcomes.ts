@@ -19,7 +19,8 @@ export interface OtherOutcomes {
 const MOVING: ReadonlySet<Conflict["rule"]> = new Set(["policy-conflict", "prefix-in-and-out"]);
 
 /** The conflicts about the entry that decides. */
-export function otherOutcomes({ tables, conflicts, endpoints, policiesInForce }: ExplainedControl, { pod }: PacketRequest, decider: PolicyEntryOf<Address> | undefined): OtherOutcomes[] {
+export function otherOutcomes(control: ExplainedControl, { pod }: PacketRequest, decider: PolicyEntryOf<Address> | undefined): OtherOutcomes[] {
+  const { tables, conflicts, endpoints, policiesInForce } = control;
   const endpoint = endpoints.find(({ title }) => title === pod.label);
   if (decider === undefined || endpoint === undefined) return [];
   const nodeNames = tables.nodes.map(({ name }) => name);
@@ -28,18 +29,21 @@ export function otherOutcomes({ tables, conflicts, endpoints, policiesInForce }:
     && wants[0]?.policy === decider.policy && wants[0].gatewayNode === decider.gatewayNode
     && wants.every(({ policy }) => policiesInForce.some((accepted) => accepted.index === policy && selects(accepted, endpoint)));
   return conflicts.filter(isOfPod).map(({ rule, wants, traffic }) => ({
-    rule, policies: [...new Set(wants.map(({ policy }) => tables.policies[policy]?.name ?? ""))], outcomes: [...new Set(traffic.map((outcome) => inWords(outcome, nodeNames)))],
+    rule, policies: [...new Set(wants.map(({ policy }) => tables.policies[policy]?.name ?? ""))],
+    outcomes: [...new Set(traffic.map((outcome) => inWords(outcome, nodeNames)))],
   }));
 }
 
 /** What the input does not say and the answer depends on, a line each. */
-export function undetermined({ endpoints, policiesInForce, assumptions }: ExplainedControl, { pod }: PacketRequest, decider: PolicyEntryOf<Address> | undefined): string[] {
+export function undetermined(control: ExplainedControl, { pod }: PacketRequest, decider: PolicyEntryOf<Address> | undefined): string[] {
+  const { endpoints, policiesInForce, assumptions } = control;
   const endpoint = endpoints.find(({ title }) => title === pod.label);
   const policy = policiesInForce.find(({ index }) => index === decider?.policy);
   if (endpoint === undefined || policy === undefined) return [];
   const lines: string[] = [];
   if (policy.gateways.length > 1 && !endpoint.uidKnown)
-    lines.push(`which of ${policy.gateways.length} gateways is the pod's: the UID of its CiliumEndpoint is not in the input (kubectl get ciliumendpoints -A -o yaml)`);
+    lines.push(`which of ${policy.gateways.length} gateways is the pod's: the UID of its CiliumEndpoint is not in the input ` +
+      "(kubectl get ciliumendpoints -A -o yaml)");
   if (policy.gateways.some(({ egressIp }) => egressIp !== null) && assumptions.some(({ rule }) => rule === "egress-ip-assumed"))
     lines.push("whether the gateway has the egress IP: its addresses are not in the input (a NodeNetwork, or a sysdump, tells them)");
   return lines;

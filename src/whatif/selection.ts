@@ -20,7 +20,8 @@ export function ignoredThatSelect(control: Pick<CompiledControl, "endpoints" | "
   const endpoint = control.endpoints.find(({ title }) => title === pod);
   if (endpoint === undefined) return [];
   return control.policiesIgnored.filter((policy) => selects(policy, endpoint)).slice(0, NAMED).map(({ policy }) =>
-    `${policy.name} (${formatSourceRef(placeOf(policy.origin))}) would select it, but the agent ignores it: interface and egressIP exclude each other, remove one`);
+    `${policy.name} (${formatSourceRef(placeOf(policy.origin))}) would select it, but the agent ignores it: ` +
+      "interface and egressIP exclude each other, remove one");
 }
 
 /** One line per policy in force that does not select the pod (namespace/name), those that miss least first. */

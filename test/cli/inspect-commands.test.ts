@@ -1,8 +1,10 @@
 // The listing commands as they are typed.
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { runCommandLine } from "../../src/cli/program.ts";
+import { withFiles } from "../cluster/temporary-manifests.ts";
 import { fakeTerminal } from "./fake-replay.ts";
 
 const CLUSTER = join(import.meta.dirname, "../../fixtures/cluster");
@@ -78,4 +80,33 @@ test("a model has no conntrack and NAT entries of its own, and that is said", as
   const { code, out, err } = await run("bpf", "ct", "list", "--cluster", CLUSTER);
   expect({ code, out }).toEqual({ code: 0, out: "" });
   expect(err).toContain("No packet has been through the model: egwsim replay --out DIR saves what its packets leave");
+});
+
+test("docs/inspect.md names every command there is, and no other", async () => {
+  const page = readFileSync(join(import.meta.dirname, "../../docs/inspect.md"), "utf8");
+  const named = [...page.matchAll(/^\| `egwsim ([a-z ]+?)(?: [A-Z[].*?)?`/gm)].map(([, words = ""]) => words.trim()).sort();
+  expect(named).toEqual(["bpf ct list", "bpf egress list", "bpf ipcache list", "bpf nat list", "bpf policy get", "endpoint list", "get cegp", "status"]);
+  for (const words of named) expect((await run(...words.split(" ").slice(0, words.startsWith("get") ? 1 : 3), "--help")).code, words).toBe(0);
+});
+
+test("get tells of hostile objects what can be told", async () => {
+  const odd = `---
+apiVersion: v1
+kind: Pod
+metadata: {name: odd, namespace: x, labels: {}}
+spec: {nodeName: n, containers: "none"}
+status: {podIP: 10.0.0.5, phase: "\\u001b[31mRunning", containerStatuses: [7, {restartCount: many, ready: "yes"}, {restartCount: 2, ready: true}]}
+---
+apiVersion: v1
+kind: Node
+metadata: {name: n, labels: {node-role.kubernetes.io/control-plane: ""}}
+spec: {unschedulable: true}
+status: {addresses: [{type: InternalIP, address: 192.168.1.1}, {type: ExternalIP, address: 203.0.113.1}], conditions: [{type: Ready, status: "False"}], nodeInfo: {kubeletVersion: v1.33.0, osImage: 7}}
+`;
+  await withFiles({ "odd.yaml": odd }, async (folder) => {
+    const pods = await run("get", "pods", "-o", "wide", "--cluster", folder);
+    expect(pods.out.split("\n")[1]).toMatch(/^x +odd +1\/3 +\\u001b\[31mRunning +2 +<unknown> +10\.0\.0\.5 +n /);
+    const nodes = await run("get", "nodes", "-o", "wide", "--cluster", folder);
+    expect(nodes.out.split("\n")[1]).toMatch(/^n +NotReady,SchedulingDisabled +control-plane +<unknown> +v1\.33\.0 +192\.168\.1\.1 +203\.0\.113\.1 +<unknown> /);
+  });
 });

@@ -192,6 +192,13 @@ describe("the map", () => {
     expect(messages(compiled, "policy-conflict")).toEqual(["b and a want 10.0.0.0/8 for 1 pod: the winner changes"]);
   });
 
+  it("that is nine tenths full is warned of, and a full one that holds everything too", async () => {
+    const sized = (size: number): string => `---\negressGateway: {enabled: true, maxPolicyEntries: ${size}}\nbpf: {masquerade: true}\nkubeProxyReplacement: true\n`;
+    const prefixes = Array.from({ length: 9 }, (_, index) => `203.0.${index}.0/24`).join(", ");
+    const rulesWith = async (size: number): Promise<readonly string[]> => rules(await compileText(BASE + sized(size) + WEB + policy("a", { destinations: `[${prefixes}]` })));
+    expect(await Promise.all([11, 10, 9, 8].map(rulesWith))).toEqual([[], ["policy-map-pressure"], ["policy-map-pressure"], ["policy-map-full"]]);
+  });
+
   it("holds no more than its size and says how many entries were left out", async () => {
     const config = "---\negressGateway: {enabled: true, maxPolicyEntries: 3}\nbpf: {masquerade: true}\nkubeProxyReplacement: true\n";
     const pods = [1, 2, 3, 4].map((n) => pod(`prod/p${n}`, "worker", `10.0.1.${n + 10}`)).join("");

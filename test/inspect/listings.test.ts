@@ -129,7 +129,9 @@ it("status: the map's fill counts what found it full, and a node's lines name it
     maps: [{ map: "cilium_egress_gw_policy_v4", entries: 1, size: 1, lost: 1 }], policies: { inForce: 1, ignored: 0 }, routing: { host: "Legacy" },
     node: { name: "gw", gatewayOf: ["a"], snatExclusion: "10.244.2.0/24", endpoints: 0 },
   });
+  expect(status.overflows).toEqual([{ map: "cilium_egress_gw_policy_v4", limit: 1, wanted: 2, pods: ["prod/web"], lost: [{ policy: "a", entries: 1 }] }]);
   const lines = statusLines(status, compiled.tables.config);
+  expect(lines).toContain("                  without entries: a 1   1 pods: prod/web");
   expect(lines).toContain("Masquerading:     BPF   [eth0]   10.244.2.0/24   [IPv4: Enabled, IPv6: Disabled]");
   expect(lines).toContain("                  cilium_egress_gw_policy_v4   1/1 entries (100.0%), 1 found it full");
 });

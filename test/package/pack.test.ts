@@ -75,7 +75,7 @@ describe.skipIf(!isBuilt)("the packed package (skipped unless built: npm run bui
     expect(report.conservation.holds).toBe(true);
     expect(report.outcomes.forwarded.packets).toBeGreaterThan(0);
     expect(report.timing.kernel).toBe(kernel);
-    expect(readdirSync(join(folder, `out-${kernel}`)).sort()).toEqual(["external.pcap", "flows.jsonl", "overlay.pcap", "pod.pcap", "report.json", "trace.pcapng"]);
+    expect(readdirSync(join(folder, `out-${kernel}`)).sort()).toEqual(["external.pcap", "flows.jsonl", "overlay.pcap", "pod.pcap", "report.json", "state.jsonl", "trace.pcapng"]);
   });
 
   test("makes a capture and replays it there", () => {

@@ -118,6 +118,14 @@ describe("of a small model", () => {
     expect(other).not.toContain("the agent ignores it");
   });
 
+  test("a pod whose entries found the map full is told so, not that no policy selects it", async () => {
+    const config = "---\negressGateway: {enabled: true, maxPolicyEntries: 1}\nbpf: {masquerade: true}\nkubeProxyReplacement: true\n";
+    const explanation = await explainedIn(config + GATEWAYS + pod("prod/first", "worker", "10.0.1.9") + pod("prod/web", "worker", "10.0.1.10") + policy("a", { gateway: gateway(1) }));
+    expect(explanation).toMatchObject({ throughGateway: false, outside: { source: "192.168.1.11" } });
+    expect(failing(explanation)).toEqual(["map-has-room"]);
+    expect(explainText(explanation)).toContain("entries of prod/web found the policy map full: it holds 1, the policies make 2");
+  });
+
   test("what the input leaves open is said: the UID among several gateways, the addresses of a gateway", async () => {
     const gateways = `[${gateway(1)}, ${gateway(2, ", egressIP: 192.168.1.99")}]`;
     const unknown = await explainedIn(GATEWAYS + pod("prod/web", "worker", "10.0.1.10") + policy("p", { gateways }));

@@ -48,7 +48,7 @@ function macOfInterface(to: i32, address: i32): boolean {
 /** The encapsulated packet crosses to the tunnel's remote, over IPv4 whatever it is itself; false when that is no node of the
  * model. */
 export function throughTunnel(cx: i32, pkt: i32): boolean {
-  const remote: i32 = ld32(pkt + P_TUNNEL_REMOTE);
+  const node: i32 = ld32(pkt + P_NODE), remote: i32 = ld32(pkt + P_TUNNEL_REMOTE);
   if ((ld32(pkt + P_FLAGS) & PF_SYNTHETIC) === 0) emitTunnel(cx, pkt, flowHash(pkt), ld32(pkt + P_SEQ_LO) & 0xffff, neighbourMac(cx, false, remote));
   const address: i32 = clusterFind(cx, false, remote);
   if (address === 0) return false;
