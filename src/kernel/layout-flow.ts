@@ -30,7 +30,9 @@ export const F_FIRST_SEC: i32 = 128;
 export const F_FIRST_NSEC: i32 = 132;
 export const F_LAST_SEC: i32 = 136;
 export const F_LAST_NSEC: i32 = 140;
-export const F_STRIDE: i32 = 144;
+/** Index of the network policy behind the first drop + 1, 0 for none. */
+export const F_DENIED_BY: i32 = 144;
+export const F_STRIDE: i32 = 152;
 
 export const FF_OPENER_OUTSIDE: i32 = 1;
 export const FF_OPENER_ASSUMED: i32 = 2;

@@ -4,6 +4,7 @@ import { GATEWAY_EXCLUDED, GATEWAY_NONE, type DatapathTables, type IpcacheEntry,
 import { formatIpv4Prefix, prefixContains } from "../cluster/cidr.ts";
 import { formatSourceRef } from "../cluster/source.ts";
 import type { CompiledControl } from "../control/compile.ts";
+import { isCidrIdentity } from "../control/network-policy/cidr-identities.ts";
 import { formatIpv4 } from "../observe/ip-text.ts";
 import { ICMP, type PacketRequest, TCP, UDP } from "./packet-request.ts";
 import { whyNotSelected } from "./selection.ts";
@@ -47,7 +48,7 @@ export function gatewayConditions(control: ExplainedControl, request: PacketRequ
   const { tables } = control, { config } = tables, entries = tables.policyEntries.filter((entry) => entry.source === request.pod.address);
   const [decider] = matchingEntries(tables, request.pod.address, request.destination);
   const condition = (name: string, holds: boolean, detail: string, change: string): Condition => ({ condition: name, holds, detail, change: holds ? "" : change });
-  const remote = ipcacheEntry(tables, request.node, request.destination), inCluster = remote !== null && remote.identity !== config.worldIdentity;
+  const remote = ipcacheEntry(tables, request.node, request.destination), inCluster = remote !== null && remote.identity !== config.worldIdentity && !isCidrIdentity(remote.identity);
   const list = [
     condition("feature-on", config.egressGateway, config.egressGateway ? "egress gateway is enabled" : "egress gateway is off in the configuration",
       "set enable-egress-gateway (Helm egressGateway.enabled) to true"),

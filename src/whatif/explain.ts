@@ -8,6 +8,7 @@ import { dropReason } from "../observe/drop-reasons.ts";
 import { formatIpv4, formatProtocol } from "../observe/ip-text.ts";
 import { type Condition, type ExplainedControl, gatewayConditions, ipcacheEntry, matchingEntries, policyText } from "./conditions.ts";
 import { ICMP, type PacketRequest } from "./packet-request.ts";
+import { policyCondition, policyFact } from "./policy-verdict.ts";
 import { probeFrame, type ProbeTuple, readTuple } from "./probe-frame.ts";
 import type { HookStep, SingleResult, SingleRun } from "./single-run.ts";
 
@@ -68,7 +69,7 @@ export function explain(control: ExplainedControl, request: PacketRequest, run: 
     answer: left === null || path.outcome !== "forwarded" ? null : explainAnswer(tables, request, run, left),
     throughGateway, gateway: throughGateway ? (tables.nodes[translated.node]?.name ?? null) : null,
     policy: decider === undefined ? null : (tables.policies[decider.policy]?.name ?? null),
-    conditions: gatewayConditions(control, request),
+    conditions: [...policyCondition(tables, request, first.steps[0]), ...gatewayConditions(control, request)],
     alsoMatched: hidden.map((entry) => `${formatIpv4Prefix(entry.destination)} of ${policyText(tables, entry.policy)}`),
   };
 }
@@ -116,6 +117,8 @@ function factsOf(tables: DatapathTables, request: PacketRequest, step: HookStep,
     facts.push(CT_TEXT[step.conntrack] ?? "new connection");
     facts.push(remote === null ? "destination is in no ipcache entry: world" : `destination identity ${remote.identity} (ipcache ${formatIpv4Prefix(remote.prefix)})`);
   }
+  const verdict = step.hook === "from-container" ? policyFact(tables, step) : null;
+  if (verdict !== null) facts.push(verdict);
   if (step.policy >= 0) {
     const entry = matchingEntries(tables, request.pod.address, request.destination).find((each) => each.policy === step.policy);
     facts.push(entry === undefined ? `policy ${policyText(tables, step.policy)}` : `egress entry ${formatIpv4(entry.source)} -> ${formatIpv4Prefix(entry.destination)}   ${policyText(tables, step.policy)}`);

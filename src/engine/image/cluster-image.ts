@@ -6,6 +6,7 @@ import { A_ADDRESS, A_IFINDEX, A_KIND, A_MAC, A_NODE, A_SIZE } from "../../kerne
 import { type DatapathConfig, type DatapathTables, GATEWAY_EXCLUDED, GATEWAY_NONE, type NodeTable, type RouteEntry } from "../../control/tables.ts";
 import { type Arena, wireWord } from "./arena.ts";
 import { configFlags6 } from "./cluster-image6.ts";
+import { type ClusterPolicyImage, clusterPolicyBytes, writeClusterPolicy } from "./endpoint-policy-image.ts";
 import { writeIpcache } from "./ipcache-image.ts";
 import { putMac, type RouteImage, writeNode } from "./node-image.ts";
 import { writePolicyTable } from "./policy-image.ts";
@@ -42,7 +43,8 @@ const HOST_MAC = [0x02, 0, 0, 0, 0xdd, 0x02];
 export function clusterImageBytes(tables: DatapathTables): number {
   const endpoints = tables.nodes.reduce((sum, node) => sum + node.endpoints.length, 0);
   const routes = tables.nodes.reduce((sum, node) => sum + node.routes.length + node.rules.length, 0);
-  return 4 * 1024 * 1024 + tables.nodes.length * 2048 + endpoints * 4 * 48 + endpoints * 4 * 32 + tables.ipcache.length * 64 + tables.policyEntries.length * 128 + routes * 96;
+  return 4 * 1024 * 1024 + tables.nodes.length * 2048 + endpoints * 4 * 48 + endpoints * 4 * 32 + tables.ipcache.length * 64 + tables.policyEntries.length * 128 + routes * 96 +
+    clusterPolicyBytes(tables.networkPolicy);
 }
 
 /** Writes everything that the control plane computed. `repair`: the intent semantics. */
@@ -64,11 +66,11 @@ export function writeCluster(arena: Arena, tables: DatapathTables, repair: boole
     ...entry,
     tunnelEndpoint: entry.ownerNode < 0 || entry.isNode || entry.ownerOnly ? 0 : (tables.nodes[entry.ownerNode]?.address ?? 0),
   })));
-  const flags = configFlags(tables.config, repair);
+  const flags = configFlags(tables.config, repair), networkPolicy = writeClusterPolicy(arena, tables);
   const nodes = arena.take(tables.nodes.length * 4), masquerades = masqueradeKeys(tables);
   let firstUse = 0;
   for (const [index, node] of tables.nodes.entries()) {
-    arena.put32(nodes + 4 * index, writeNodeOf(arena, node, index, tables.config, flags, policyTable, ipcacheTable, firstUse));
+    arena.put32(nodes + 4 * index, writeNodeOf(arena, node, index, tables.config, flags, policyTable, ipcacheTable, firstUse, networkPolicy));
     firstUse += node.devices.length + 1;
   }
   return { nodes, addresses: writeAddresses(arena, tables), uses, masquerades };
@@ -87,6 +89,7 @@ function configFlags(config: DatapathConfig, repair: boolean): number {
 
 function writeNodeOf(
   arena: Arena, node: NodeTable, index: number, config: DatapathConfig, flags: number, policyTable: number, ipcacheTable: number, firstUse: number,
+  networkPolicy: ClusterPolicyImage,
 ): number {
   const ifindexOf = new Map(node.devices.map((device) => [device.name, device.ifindex]));
   const numbers = [0, ...new Set(node.rules.map((rule) => rule.table).filter((table) => table !== 0))];
@@ -96,8 +99,9 @@ function writeNodeOf(
     index, address: node.address, flags, policyTable, ipcacheTable,
     endpoints: node.endpoints.map((endpoint) => ({
       address: endpoint.address, flags: endpoint.host ? EPF_HOST : 0, ifindex: endpoint.ifindex, id: endpoint.endpointId, identity: endpoint.identity,
-      mac: endpoint.mac, nodeMac: endpoint.nodeMac,
+      mac: endpoint.mac, nodeMac: endpoint.nodeMac, policyMap: endpoint.host ? 0 : networkPolicy.mapOf(endpoint.identity),
     })),
+    networkPolicy: networkPolicy.node,
     devices: node.devices.map(({ ifindex, mac, mtu, masqueradeIp }, k) => ({ ifindex, mac, mtu, masqueradeIp, use: firstUse + k })),
     routes: numbers.map(routesOf),
     rules: node.rules.map((rule) => ({ from: rule.from, table: Math.max(0, numbers.indexOf(rule.table)) })),

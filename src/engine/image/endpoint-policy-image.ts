@@ -1,12 +1,15 @@
 // A pod's policy map in the kernel's memory: for each direction a hash by identity, behind it the identity's protocol and port
 // prefixes laid flat.
+import type { IdentityPolicy, NetworkPolicyTables } from "../../control/network-policy/network-policy-tables.ts";
 import type { PolicyDirection, PolicyMapEntry } from "../../control/network-policy/policy-map.ts";
+import type { DatapathTables } from "../../control/tables.ts";
 import {
-  NI_ADDRESS, NI_ID, NI_SIZE, PE_AUTH, PE_COOKIE, PE_FLAGS, PE_PRECEDENCE, PE_PREFIX, PE_PROXY, PE_RULE, PE_SIZE, PEF_DENY, PEF_EXPLICIT_AUTH, PM_EGRESS,
-  PM_INGRESS, PM_SIZE,
+  NI_ADDRESS, NI_ID, NI_SIZE, NPF_AUDIT, NPF_FRAG_NEEDED, NPF_ICMP_RULES, PE_AUTH, PE_COOKIE, PE_FLAGS, PE_POLICY, PE_PRECEDENCE, PE_PREFIX, PE_PROXY, PE_RULE, PE_SIZE, PEF_DENY, PEF_EXPLICIT_AUTH, PM_EGRESS,
+  PM_INGRESS, PM_POLICY, PM_SIZE,
 } from "../../kernel/layout-policy.ts";
 import { PS_SIZE, PS_SOURCE, PS_TABLE } from "../../kernel/layout.ts";
 import { type Arena, wirePort, wireWord } from "./arena.ts";
+import { DEFAULT_NODE_POLICY, type NodePolicyImage } from "./node-image.ts";
 import { type PrefixValue, writePrefixTable } from "./prefix-table.ts";
 import { writeStaticHash } from "./static-hash.ts";
 
@@ -21,13 +24,18 @@ export class PolicyMapWriter {
   readonly #records = new Map<string, number>();
   readonly #tables = new Map<string, number>();
 
-  constructor(arena: Arena) {
+  readonly #policyOfRule: readonly number[];
+
+  /** `policyOfRule`: index of each rule's policy. */
+  constructor(arena: Arena, policyOfRule: readonly number[] = []) {
     this.#arena = arena;
+    this.#policyOfRule = policyOfRule;
   }
 
-  /** Address of the map; never 0: a map without entries denies everything. */
-  write(entries: readonly PolicyEntryImage[]): number {
+  /** Address of the map; never 0: a map without entries denies everything. `policy` is the first that selects the pod. */
+  write(entries: readonly PolicyEntryImage[], policy = -1): number {
     const at = this.#arena.take(PM_SIZE);
+    this.#arena.put32(at + PM_POLICY, policy);
     this.#arena.put32(at + PM_EGRESS, this.#direction(entries, "egress"));
     this.#arena.put32(at + PM_INGRESS, this.#direction(entries, "ingress"));
     return at;
@@ -65,7 +73,7 @@ export class PolicyMapWriter {
     const flags = (entry.deny ? PEF_DENY : 0) | (entry.authExplicit ? PEF_EXPLICIT_AUTH : 0), prefix = entry.valuePrefix ?? entry.prefix;
     const words: readonly (readonly [number, number])[] = [
       [PE_PRECEDENCE, entry.precedence], [PE_FLAGS, flags], [PE_PREFIX, prefix], [PE_AUTH, entry.authType], [PE_PROXY, wirePort(entry.proxyPort)],
-      [PE_COOKIE, entry.cookie], [PE_RULE, entry.rule],
+      [PE_COOKIE, entry.cookie], [PE_RULE, entry.rule], [PE_POLICY, this.#policyOfRule[entry.rule] ?? -1],
     ];
     const key = words.map(([, word]) => word).join(" ");
     let record = this.#records.get(key);
@@ -76,6 +84,34 @@ export class PolicyMapWriter {
     }
     return record;
   }
+}
+
+/** What the nodes' programs read of network policy, and the map of each identity (0 for none). */
+export interface ClusterPolicyImage {
+  readonly node: NodePolicyImage;
+  readonly mapOf: (identity: number) => number;
+}
+
+/** Bytes that are surely enough for the maps: per entry a record, two intervals and a slot of a half-full hash; a root for
+ * tables of many intervals. */
+export function clusterPolicyBytes({ byIdentity }: NetworkPolicyTables): number {
+  const entries = [...new Set([...byIdentity.values()].map(({ map }) => map))].reduce((sum, map) => sum + map.entries.length, 0);
+  return byIdentity.size * 64 + entries * 160 + Math.floor(entries / 2048) * 65_540 * 4 + 4096;
+}
+
+/** Writes every map once, and ids for all nodes, by which authentication tells them apart. */
+export function writeClusterPolicy(arena: Arena, tables: DatapathTables): ClusterPolicyImage {
+  const { byIdentity, rules, audit, icmpRules } = tables.networkPolicy;
+  if (byIdentity.size === 0) return { node: DEFAULT_NODE_POLICY, mapOf: () => 0 };
+  const writer = new PolicyMapWriter(arena, rules.map(({ policy }) => policy)), written = new Map<IdentityPolicy, number>(), maps = new Map<number, number>();
+  for (const [identity, policy] of byIdentity) {
+    const at = written.get(policy) ?? writer.write(policy.map.entries, policy.policies[0]);
+    written.set(policy, at);
+    maps.set(identity, at);
+  }
+  const flags = NPF_FRAG_NEEDED | (icmpRules ? NPF_ICMP_RULES : 0) | (audit ? NPF_AUDIT : 0);
+  const nodeIds = writeNodeIds(arena, new Map(tables.nodes.map(({ address }, index) => [address, index + 1])));
+  return { node: { flags, nodeIds, auth: 0, authCount: 0 }, mapOf: (identity) => maps.get(identity) ?? 0 };
 }
 
 /** Node ids by tunnel address (host order), for authentication between nodes. Returns the table's address, 0 for none. */

@@ -5,12 +5,13 @@ import {
   P_TIME_NSEC, P_TIME_SEC, P_WIRE_LEN, S_FLOW, TUPLE_IN, X_ADDR, X_PORT,
 } from "../layout.ts";
 import {
-  F_DROP, F_DROP_BYTES, F_DROP_PACKETS, F_FIRST, F_FIRST_DROP, F_FIRST_NSEC, F_FIRST_SEC, F_FLAGS, F_FWD_BYTES, F_FWD_PACKETS, F_GATEWAY_NODE,
+  F_DENIED_BY, F_DROP, F_DROP_BYTES, F_DROP_PACKETS, F_FIRST, F_FIRST_DROP, F_FIRST_NSEC, F_FIRST_SEC, F_FLAGS, F_FWD_BYTES, F_FWD_PACKETS, F_GATEWAY_NODE,
   F_IDENTITY, F_LAST, F_LAST_NSEC, F_LAST_SEC, F_NAT_ADDR, F_NAT_PORT, F_OUTCOME, F_POLICY, F_REPLY_BYTES, F_REPLY_PACKETS, FF_EGRESS_GATEWAY,
   FF_EXCLUDED, FF_MASQUERADED, FK_POD, OUT_DROPPED,
 } from "../layout-flow.ts";
 import { find, insert } from "../table/dynamic.ts";
 import { namesGateway } from "../datapath/lookups.ts";
+import { deniedBy } from "../datapath/policy.ts";
 import { isPortProtocol, loadPorts, swapPorts } from "../datapath/ports.ts";
 import { ST_EGRESS_GATEWAY } from "../datapath/snat.ts";
 import {
@@ -117,6 +118,7 @@ export function flowSettle(cx: i32, pkt: i32, reply: boolean, outcome: i32, code
     add(flow + F_DROP_BYTES, bytes);
     if (ld32(flow + F_DROP) === 0) {
       st32(flow + F_DROP, code);
+      st32(flow + F_DENIED_BY, deniedBy(pkt, code) + 1);
       stf64(flow + F_FIRST_DROP, seq);
     }
     const record: i32 = ld32(pkt + P_POLICY);
