@@ -1,6 +1,7 @@
 // What network policy said of a packet: the kernel's verdict by the names of policies and rules, and why no rule allowed it.
 import { formatSourceRef } from "../cluster/source.ts";
-import type { PolicyMapEntry } from "../control/network-policy/policy-map.ts";
+import type { IdentityPolicy } from "../control/network-policy/network-policy-tables.ts";
+import type { PolicyPort } from "../control/network-policy/policy-map.ts";
 import type { DatapathTables } from "../control/tables.ts";
 import {
   MATCH_ALL, MATCH_L3_L4, MATCH_L3_ONLY, MATCH_L3_PROTO, MATCH_L4_ONLY, MATCH_PROTO_ONLY, PV_AUDITED, PV_INGRESS,
@@ -46,32 +47,38 @@ export function policyCondition(tables: DatapathTables, request: PacketRequest, 
   if (policy.map.lockedDown) return [{ condition: "network-policy", holds: false, detail, change: "its entries did not fit into the policy map: raise bpf-policy-map-max" }];
   const change = first.networkPolicy.rule >= 0
     ? ["a deny rule wins over every allow rule: narrow it, or take the pod out of its selector"]
-    : ["allow the destination in one of the policies that select the pod", ...whyNoRule(tables, request, first.networkPolicy.remote, policy.policies, policy.map.entries)];
+    : ["allow the destination in one of the policies that select the pod", ...whyNoRule(tables, request, first.networkPolicy.remote, policy)];
   return [{ condition: "network-policy", holds: false, detail, change: change.join("\n") }];
 }
 
 /** A line per rule of the policies that select the pod: what of the packet it does not name. */
-function whyNoRule(tables: DatapathTables, request: PacketRequest, remote: number, policies: readonly number[], entries: readonly PolicyMapEntry[]): string[] {
-  const byRule = new Map<number, PolicyMapEntry[]>();
-  for (const entry of entries) byRule.set(entry.rule, [...(byRule.get(entry.rule) ?? []), entry]);
+function whyNoRule(tables: DatapathTables, request: PacketRequest, remote: number, { map, policies }: IdentityPolicy): string[] {
+  const byRule = new Map<number, NamedPort[]>();
+  for (const { identities, ports } of map.groups)
+    for (const port of ports) byRule.set(port.rule, [...(byRule.get(port.rule) ?? []), { identities, port }]);
   const lines = tables.networkPolicy.rules.flatMap((rule, index) => {
     if (!policies.includes(rule.policy) || rule.deny) return [];
-    const made = byRule.get(index) ?? [], ofPeer = made.filter(({ identity }) => identity === 0 || identity === remote);
+    const made = byRule.get(index) ?? [], ofPeer = made.filter(({ identities }) => identities.includes(0) || identities.includes(remote));
     const why = made.length === 0 ? "makes no entry" : ofPeer.length === 0 ? `names ${identitiesText(made)}, not identity ${remote}`
-      : `names ${[...new Set(ofPeer.map(portText))].join(", ")}, not ${formatProtocol(request.protocol)} ${request.destinationPort}`;
+      : `names ${[...new Set(ofPeer.map(({ port }) => portText(port)))].join(", ")}, not ${formatProtocol(request.protocol)} ${request.destinationPort}`;
     return [`${ruleText(tables, index)}: ${why}`];
   });
   if (lines.length === 0) return policies.map((policy) => `${tables.networkPolicy.policies[policy]?.title ?? "?"} has no rule: it denies everything`);
   return lines.length > NAMED ? [...lines.slice(0, NAMED), `and ${lines.length - NAMED} more rules`] : lines;
 }
 
-function identitiesText(entries: readonly PolicyMapEntry[]): string {
-  const identities = [...new Set(entries.map(({ identity }) => identity))];
+interface NamedPort {
+  readonly identities: readonly number[];
+  readonly port: PolicyPort;
+}
+
+function identitiesText(made: readonly NamedPort[]): string {
+  const identities = [...new Set(made.flatMap((each) => each.identities))].sort((a, b) => a - b);
   const shown = identities.slice(0, NAMED).join(", ");
   return identities.length === 1 ? `identity ${shown}` : `identities ${shown}${identities.length > NAMED ? ` and ${identities.length - NAMED} more` : ""}`;
 }
 
-function portText({ protocol, port, prefix }: PolicyMapEntry): string {
+function portText({ protocol, port, prefix }: PolicyPort): string {
   if (prefix === 0) return "every port";
   if (prefix <= 8) return `every ${formatProtocol(protocol)} port`;
   const last = port + 2 ** (24 - prefix) - 1;

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import type { DatapathTables } from "../../src/control/tables.ts";
 import { loadCluster } from "../../src/cluster/load.ts";
 import { compileTables } from "../../src/control/compile.ts";
+import { ALLOW_ALL, makePolicyMap } from "../../src/control/network-policy/map-state.ts";
 import { brokenSums } from "../../src/observe/conservation.ts";
 import { CLUSTER, FIXTURES, replay, tablesOf, UNBUILT, withoutTiming } from "./replayed.ts";
 
@@ -43,7 +44,7 @@ describe.skipIf(UNBUILT !== "")(`a replay under a network policy${UNBUILT}`, () 
   test("with a locked-down pod everything it sends is denied by the denylist", async () => {
     const compiled = compileTables(await loadCluster([CLUSTER, POLICY]), { semantics: "cilium-1.19" }).tables;
     const lockedDown = new Map([...compiled.networkPolicy.byIdentity].map(([identity, policy]) => [identity, {
-      ...policy, map: { lockedDown: true, entries: policy.map.entries.slice(0, 1).map((entry) => ({ ...entry, identity: 0, protocol: 0, port: 0, prefix: 0, deny: true, precedence: 0xffffffff })) },
+      ...policy, map: makePolicyMap([{ identities: [2], ports: [ALLOW_ALL, { ...ALLOW_ALL, protocol: 6, prefix: 8 }] }], 1).map,
     }]));
     const { result } = await replay({ ...compiled, networkPolicy: { ...compiled.networkPolicy, byIdentity: lockedDown } }, [PAYMENT]);
     expect(brokenSums(result)).toEqual([]);

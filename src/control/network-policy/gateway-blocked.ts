@@ -10,20 +10,18 @@ export function gatewaysBlocked(
   gateways: readonly AcceptedPolicy[], endpoints: readonly ClusterEndpoint[], { tables, cidrs }: CompiledNetworkPolicy,
 ): readonly Finding[] {
   if (tables.byIdentity.size === 0 || tables.audit) return [];
-  const index = new SelectorIndex(gateways), allowed = new Map<EndpointPolicyMap, ReadonlySet<number>>();
+  const index = new SelectorIndex(gateways), answers = new Map<EndpointPolicyMap, Map<number, boolean>>();
   const destinations = gateways.map(({ policy }) => new Set(policy.destinationCidrs.flatMap((prefix) => cidrs.over(prefix))));
   const blocked = new Map<number, { readonly first: string; readonly by: string; pods: number }>();
   for (const { identity, labels, title } of endpoints) {
     const policy = tables.byIdentity.get(identity);
     if (policy === undefined) continue;
-    let names = allowed.get(policy.map);
-    if (names === undefined) {
-      names = new Set(policy.map.entries.filter(({ direction, deny }) => direction === "egress" && !deny).map((entry) => entry.identity));
-      allowed.set(policy.map, names);
-    }
+    const ofMap = answers.get(policy.map) ?? new Map<number, boolean>();
+    answers.set(policy.map, ofMap);
     for (const gateway of index.policiesFor(labels)) {
-      const wanted = destinations[gateway] ?? new Set();
-      if (wanted.size === 0 || names.has(0) || [...wanted].some((each) => names.has(each))) continue;
+      const isAllowed = ofMap.get(gateway) ?? allowsSome(policy.map, destinations[gateway] ?? new Set());
+      ofMap.set(gateway, isAllowed);
+      if (isAllowed) continue;
       const known = blocked.get(gateway);
       if (known !== undefined) known.pods++;
       else blocked.set(gateway, { first: title, by: tables.policies[policy.policies[0] ?? -1]?.title ?? "the enforcement mode", pods: 1 });
@@ -41,4 +39,10 @@ export function gatewaysBlocked(
       fix: "allow the destinations in the network policy (toCIDRSet, or toEntities: world), or leave the pods out of the gateway policy",
     })];
   });
+}
+
+/** Does an entry allow anything to one of the identities? A policy without destinations asks for nothing. */
+function allowsSome({ groups }: EndpointPolicyMap, wanted: ReadonlySet<number>): boolean {
+  return wanted.size === 0 || groups.some(({ direction, identities, ports }) =>
+    direction === "egress" && ports.some(({ deny }) => !deny) && identities.some((identity) => identity === 0 || wanted.has(identity)));
 }

@@ -12,10 +12,10 @@ import { SelectorIndex } from "../selector-index.ts";
 import type { DatapathConfig } from "../tables.ts";
 import { type AcceptedSpec, acceptNetworkPolicy, networkPolicyFinding, networkPolicyTitle } from "./accepted-network-policies.ts";
 import { CidrIdentities } from "./cidr-identities.ts";
-import { KnownIdentities } from "./known-identities.ts";
-import { ALLOW_ALL, MapState } from "./map-state.ts";
+import { EVERYONE, KnownIdentities } from "./known-identities.ts";
+import { ALLOW_ALL, type Contribution, makePolicyMap } from "./map-state.ts";
 import type { IdentityPolicy, NetworkPolicyRuleRef, NetworkPolicyTables } from "./network-policy-tables.ts";
-import type { EndpointPolicyMap, PolicyMapEntry } from "./policy-map.ts";
+import type { EndpointPolicyMap } from "./policy-map.ts";
 import { cidrsOf, ruleEntries } from "./rule-entries.ts";
 import { type OwnerOfAddress, ruleFindings } from "./rule-findings.ts";
 
@@ -63,7 +63,7 @@ export function compileNetworkPolicy(
   const rules: NetworkPolicyRuleRef[] = [];
   const specs = accepted.map((each, policy): CompiledSpec => ({
     ...each,
-    entries: each.spec.egress.flatMap((rule) => {
+    contributions: each.spec.egress.map((rule) => {
       findings.push(...ruleFindings(each.policy, rule, context, ownerOf));
       rules.push({ policy, path: formatPath(rule.path), at: placeOf(each.policy.origin, ...rule.path), deny: rule.deny });
       return ruleEntries(each.policy, rule, rules.length - 1, context);
@@ -84,7 +84,7 @@ export function compileNetworkPolicy(
 }
 
 interface CompiledSpec extends AcceptedSpec {
-  readonly entries: readonly PolicyMapEntry[];
+  readonly contributions: readonly Contribution[];
 }
 
 /** Maps are made once for each combination of policies, however many identities it is for. */
@@ -125,11 +125,9 @@ class IdentityMaps {
   }
 
   #map(policies: readonly number[], always: boolean, title: string): EndpointPolicyMap {
-    const state = new MapState(), specs = policies.flatMap((policy) => this.#specs[policy] ?? []);
-    for (const { entries } of specs) for (const entry of entries) state.add(entry);
-    if (!always && !specs.some(({ defaultDeny }) => defaultDeny)) state.add({ ...ALLOW_ALL, direction: "egress" });
-    state.add({ ...ALLOW_ALL, direction: "ingress" });
-    const { map, wanted } = state.finish(this.#options.mapMax), [first] = specs;
+    const specs = policies.flatMap((policy) => this.#specs[policy] ?? []), open = !always && !specs.some(({ defaultDeny }) => defaultDeny);
+    const contributions = [...specs.flatMap((spec) => spec.contributions), ...(open ? [{ identities: EVERYONE, ports: [ALLOW_ALL] }] : [])];
+    const { map, wanted } = makePolicyMap(contributions, this.#options.mapMax), [first] = specs;
     if (map.lockedDown && first !== undefined) this.#findings.push(mapFull(first, title, wanted, this.#options.mapMax));
     return map;
   }

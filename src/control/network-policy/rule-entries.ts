@@ -5,7 +5,8 @@ import { selectorMatches } from "../../cluster/selector.ts";
 import type { CidrIdentities } from "./cidr-identities.ts";
 import { peerSelector } from "./identity-selectors.ts";
 import { EVERYONE, type KnownIdentities } from "./known-identities.ts";
-import type { PolicyMapEntry } from "./policy-map.ts";
+import type { Contribution } from "./map-state.ts";
+import type { PolicyPort } from "./policy-map.ts";
 import { ANY_PORT, icmpKeys, portKeys, type PortKey } from "./port-keys.ts";
 import { listenerPriority, precedenceOf } from "./precedence.ts";
 
@@ -38,16 +39,17 @@ export function peerIdentities(policy: NetworkPolicy, rule: EgressRule, { identi
   return rule.everywhere || rule.toPorts.length > 0 || rule.icmps.length > 0 ? EVERYONE : [];
 }
 
-export function ruleEntries(policy: NetworkPolicy, rule: EgressRule, index: number, context: RuleContext): readonly PolicyMapEntry[] {
-  const peers = peerIdentities(policy, rule, context), auth = rule.authentication;
-  return portsOf(rule).flatMap(({ keys, proxy }) => {
+export function ruleEntries(policy: NetworkPolicy, rule: EgressRule, index: number, context: RuleContext): Contribution {
+  const identities = peerIdentities(policy, rule, context), auth = rule.authentication;
+  const ports = portsOf(rule).flatMap(({ keys, proxy }) => {
     const verdict = rule.deny ? "deny" : proxy === null ? "allow" : { listenerPriority: listenerPriority(proxy.parser, proxy.listenerPriority) };
     const common = {
-      direction: "egress", deny: rule.deny, precedence: precedenceOf(verdict), authType: auth === null ? 0 : AUTH_TYPES[auth], authExplicit: auth !== null,
+      deny: rule.deny, precedence: precedenceOf(verdict), authType: auth === null ? 0 : AUTH_TYPES[auth], authExplicit: auth !== null,
       proxyPort: proxy === null ? 0 : FIRST_PROXY_PORT, cookie: 0, rule: index,
-    } as const;
-    return peers.flatMap((identity) => keys.map((key): PolicyMapEntry => ({ ...common, ...key, identity })));
+    };
+    return keys.map((key): PolicyPort => ({ ...common, ...key }));
   });
+  return { identities, ports };
 }
 
 function portsOf(rule: EgressRule): readonly { readonly keys: readonly PortKey[]; readonly proxy: PolicyPorts["proxy"] }[] {

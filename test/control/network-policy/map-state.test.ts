@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { ALLOW_ALL, MapState } from "../../../src/control/network-policy/map-state.ts";
-import type { PolicyMapEntry } from "../../../src/control/network-policy/policy-map.ts";
+import { ALLOW_ALL, makePolicyMap } from "../../../src/control/network-policy/map-state.ts";
+import { mapEntries, type PolicyMapEntry } from "../../../src/control/network-policy/policy-map.ts";
 import { precedenceOf } from "../../../src/control/network-policy/precedence.ts";
 
 const ROOM = 16_384, TCP = 6;
@@ -12,10 +12,13 @@ function allow(identity: number, port: number, changes: Partial<PolicyMapEntry> 
 const deny = (identity: number, port: number, changes: Partial<PolicyMapEntry> = {}): PolicyMapEntry =>
   allow(identity, port, { deny: true, precedence: precedenceOf("deny"), ...changes });
 
+function egress(...entries: readonly PolicyMapEntry[]): readonly PolicyMapEntry[] {
+  const { map } = makePolicyMap(entries.map((entry) => ({ identities: [entry.identity], ports: [entry] })), ROOM);
+  return mapEntries(map).filter(({ direction }) => direction === "egress");
+}
+
 function kept(...entries: readonly PolicyMapEntry[]): string[] {
-  const state = new MapState();
-  for (const entry of entries) state.add(entry);
-  return state.finish(ROOM).map.entries.map(({ deny: denied, identity, protocol, port, prefix }) => `${denied ? "deny" : "allow"} ${identity} ${protocol}/${port}/${prefix}`);
+  return egress(...entries).map(({ deny: denied, identity, protocol, port, prefix }) => `${denied ? "deny" : "allow"} ${identity} ${protocol}/${port}/${prefix}`);
 }
 
 describe("entries with one key", () => {
@@ -25,10 +28,8 @@ describe("entries with one key", () => {
   });
 
   test("of two redirects the one with the higher precedence counts, then the one with the lower port", () => {
-    const state = new MapState(), redirect = (listenerPriority: number, proxyPort: number): PolicyMapEntry =>
-      allow(2, 80, { precedence: precedenceOf({ listenerPriority }), proxyPort });
-    for (const entry of [redirect(101, 10_005), redirect(1, 10_009), redirect(1, 10_007)]) state.add(entry);
-    expect(state.finish(ROOM).map.entries).toEqual([redirect(1, 10_007)]);
+    const redirect = (listenerPriority: number, proxyPort: number): PolicyMapEntry => allow(2, 80, { precedence: precedenceOf({ listenerPriority }), proxyPort });
+    expect(egress(redirect(101, 10_005), redirect(1, 10_009), redirect(1, 10_007))).toEqual([redirect(1, 10_007)]);
   });
 });
 
@@ -61,12 +62,16 @@ describe("entries without effect are not written", () => {
 });
 
 test("what does not fit is replaced by a denial of everything, in both directions", () => {
-  const state = new MapState();
-  for (let identity = 1; identity <= 300; identity++) state.add(allow(identity, 443));
-  const { map, wanted } = state.finish(256);
-  expect(wanted).toBe(300);
-  expect(map).toEqual({ lockedDown: true, entries: [
-    expect.objectContaining({ direction: "egress", identity: 0, prefix: 0, deny: true, precedence: 0xffffffff }),
-    expect.objectContaining({ direction: "ingress", identity: 0, prefix: 0, deny: true, precedence: 0xffffffff }),
-  ] });
+  const identities = Array.from({ length: 300 }, (_, k) => k + 1), { map, wanted } = makePolicyMap([{ identities, ports: [allow(0, 443)] }], 256);
+  expect([wanted, map.lockedDown]).toEqual([301, true]);
+  expect(mapEntries(map)).toMatchObject(["egress", "ingress"].map((direction) => ({ direction, identity: 0, prefix: 0, deny: true, precedence: 0xffffffff })));
+});
+
+test("identities that the same rules name are one group, and each of them keeps its own entries", () => {
+  const ports = (port: number): { ports: [PolicyMapEntry] } => ({ ports: [allow(0, port)] });
+  const { map } = makePolicyMap([{ identities: [1, 2, 3, 4], ...ports(53) }, { identities: [2, 3], ...ports(80) }, { identities: [3, 4], ...ports(53) }], ROOM);
+  expect(map.groups.filter(({ direction }) => direction === "egress").map(({ identities }) => [...identities])).toEqual([[1], [2], [3], [4]]);
+  const entries = mapEntries(map).filter(({ direction }) => direction === "egress").map(({ identity, port }) => `${identity}:${port}`);
+  expect(entries).toEqual(["1:53", "2:53", "2:80", "3:53", "3:80", "4:53"]);
+  expect(makePolicyMap([{ identities: Array.from({ length: 1000 }, (_, k) => k + 1), ...ports(53) }], ROOM).map.groups).toHaveLength(2);
 });

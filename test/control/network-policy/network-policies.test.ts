@@ -1,6 +1,7 @@
 // Manifests to policy maps, in the words of `cilium-dbg bpf policy get`.
 import { describe, expect, test } from "vitest";
 import type { CompiledControl } from "../../../src/control/compile.ts";
+import { mapEntries } from "../../../src/control/network-policy/policy-map.ts";
 import { compileText, endpoint, node } from "../compiled.ts";
 
 const NODE_IP = "192.168.1.11", SHOP = 20_001, DATABASE = 20_002, OTHER = 20_003;
@@ -32,8 +33,8 @@ const config = (options: string): string => `---\napiVersion: v1\nkind: ConfigMa
 /** The egress entries of the web pod's map; null where nothing is enforced. */
 function entries(compiled: CompiledControl, identity = SHOP): string[] | null {
   const policy = compiled.tables.networkPolicy.byIdentity.get(identity);
-  return policy?.map.entries.filter(({ direction }) => direction === "egress")
-    .map(({ deny, identity: peer, protocol, port, prefix }) => `${deny ? "deny" : "allow"} ${peer} ${protocol}/${port}/${prefix}`) ?? null;
+  return policy === undefined ? null : mapEntries(policy.map).filter(({ direction }) => direction === "egress")
+    .map(({ deny, identity: peer, protocol, port, prefix }) => `${deny ? "deny" : "allow"} ${peer} ${protocol}/${port}/${prefix}`);
 }
 const compiledEntries = async (policies: string, identity = SHOP): Promise<string[] | null> => entries(await compileText(PODS + policies), identity);
 const rulesFound = ({ findings }: CompiledControl): string[] => [...new Set(findings.map(({ rule }) => rule))];
@@ -165,7 +166,7 @@ describe("what is not modelled allows nothing, and is said", () => {
 
   test("L7 rules hand the connection to the proxy", async () => {
     const compiled = await compileText(PODS + cilium('[{toEntities: [world], toPorts: [{ports: [{port: "80", protocol: TCP}], rules: {http: [{method: GET}]}}]}]'));
-    const [entry] = compiled.tables.networkPolicy.byIdentity.get(SHOP)?.map.entries ?? [];
+    const policy = compiled.tables.networkPolicy.byIdentity.get(SHOP), [entry] = policy === undefined ? [] : mapEntries(policy.map);
     expect(entry).toMatchObject({ identity: 2, port: 80, deny: false, precedence: 0xffffff9a });
     expect(entry?.proxyPort).toBeGreaterThan(0);
     expect(rulesFound(compiled)).toContain("l7-not-modelled");
