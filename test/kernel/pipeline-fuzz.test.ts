@@ -38,10 +38,13 @@ const OUTCOMES = [OUT_FORWARDED, OUT_DELIVERED, OUT_PASSED, OUT_DROPPED];
 const ENTRIES = [ENTRY_POD, ENTRY_REPLY, ENTRY_NETDEV, ENTRY_OVERLAY, ENTRY_HOST];
 const FIXTURES = fileURLToPath(new URL("../../fixtures/", import.meta.url));
 
-let tables: DatapathTables;
+let open: DatapathTables;
+/** The same cluster, its pods under a network policy. */
+let restricted: DatapathTables;
 const frames: Uint8Array<ArrayBuffer>[] = [];
 beforeAll(async () => {
-  tables = compileTables(await loadCluster([`${FIXTURES}cluster`]), { semantics: "cilium-1.19" }).tables;
+  open = compileTables(await loadCluster([`${FIXTURES}cluster`]), { semantics: "cilium-1.19" }).tables;
+  restricted = compileTables(await loadCluster([`${FIXTURES}cluster`, `${FIXTURES}network-policy`]), { semantics: "cilium-1.19" }).tables;
   for (const folder of ["captures", "edge"])
     for (const name of readdirSync(FIXTURES + folder))
       for (const { frame, linkType } of (await readFile(`${FIXTURES}${folder}/${name}`)).records)
@@ -51,6 +54,7 @@ beforeAll(async () => {
 const CONFIGURATIONS: readonly (readonly [string, Partial<DatapathConfig>, number])[] = [
   ["VXLAN", {}, 0],
   ["Geneve, legacy host routing, opener assumed outside", { tunnelProtocol: "geneve", hostRouting: "legacy" }, XO_ASSUME_OUTSIDE],
+  ["VXLAN, under a network policy", {}, 0],
   ["native routing, no fragment tracking, SCTP, few ports", { routingMode: "native", fragmentTracking: false, sctp: true, snatMinPort: 40_000, snatMaxPort: 40_003 }, 0],
 ];
 
@@ -113,7 +117,7 @@ describe.skipIf(!IS_BUILT)(`batches of hostile frames, seed ${SEED}${REASON}`, (
     mem.attach(arena.memory.buffer);
     mem.forbidAll();
     mem.budget(Infinity);
-    const configured = { ...tables, config: { ...tables.config, ...config } };
+    const tables = name.includes("network policy") ? restricted : open, configured = { ...tables, config: { ...tables.config, ...config } };
     const memory = new PipelineMemory(arena, configured, options), twin = new PipelineMemory(other, configured, options);
     const wasmKernel = kernelOn(wasmMemory, "wasm", WASM), book = new AddressBook(clusterAddresses(configured));
     expect(frames.length).toBeGreaterThan(1000);
