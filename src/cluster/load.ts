@@ -13,6 +13,11 @@ import { findManifests, type ManifestFile, readManifest } from "./manifest-files
 import type {
   CiliumEndpoint, CiliumIdentity, Cluster, ClusterObject, EgressGatewayPolicy, Namespace, NodeNetwork, NodeObject, Pod,
 } from "./model.ts";
+import { networkPolicyFrom, networkPolicySchema } from "./kubernetes-network-policy-schema.ts";
+import type { CidrGroup, NetworkPolicy } from "./network-policy.ts";
+import {
+  cidrGroupFrom, cidrGroupSchema, ciliumNetworkPolicyFrom, ciliumNetworkPolicySchema, NETWORK_POLICY_FIELDS,
+} from "./network-policy-schema.ts";
 import { networkFrom, networkSchema } from "./network-schema.ts";
 import { compareRefs, type Origin, placeOf, type SourceDocument } from "./origin.ts";
 import { plainYamlDocuments } from "./plain-yaml-document.ts";
@@ -93,6 +98,8 @@ class ManifestReader {
   readonly #namespaces: Namespace[] = [];
   readonly #endpoints: CiliumEndpoint[] = [];
   readonly #identities: CiliumIdentity[] = [];
+  readonly #networkPolicies: NetworkPolicy[] = [];
+  readonly #cidrGroups: CidrGroup[] = [];
 
   constructor(problems: InputProblem[]) {
     this.#problems = problems;
@@ -137,6 +144,8 @@ class ManifestReader {
       namespaces: this.#namespaces.sort(byName),
       endpoints: this.#endpoints.sort(byNamespaceAndName),
       identities: this.#identities.sort((a, b) => a.number - b.number),
+      networkPolicies: this.#networkPolicies.sort(byNamespaceAndName),
+      cidrGroups: this.#cidrGroups.sort(byName),
       settings: this.#settings.settings(),
       settingsSources: this.#settings.sources,
       masqueradeAgent: this.#settings.masqueradeAgent,
@@ -175,7 +184,15 @@ class ManifestReader {
     } else if (kind === "CiliumNode" && cilium) this.#take(kind, value, origin, ciliumNodeSchema, ciliumNodeFrom, this.#ciliumNodes, []);
     else if (kind === "CiliumEndpoint" && cilium) this.#take(kind, value, origin, endpointSchema, endpointFrom, this.#endpoints, []);
     else if (kind === "CiliumIdentity" && cilium) this.#take(kind, value, origin, identitySchema, identityFrom, this.#identities, []);
-    else if (kind === "Node" && core) this.#take(kind, value, origin, nodeSchema, nodeFrom, this.#nodes, []);
+    else if (cilium && (kind === "CiliumNetworkPolicy" || kind === "CiliumClusterwideNetworkPolicy")) {
+      const typed = { ...value, kind, apiVersion: version };
+      this.#take(kind, typed, origin, ciliumNetworkPolicySchema, ciliumNetworkPolicyFrom, this.#networkPolicies, NETWORK_POLICY_FIELDS);
+    } else if (kind === "NetworkPolicy" && version.startsWith("networking.k8s.io/")) {
+      const typed = { ...value, kind, apiVersion: version };
+      this.#take(kind, typed, origin, networkPolicySchema, networkPolicyFrom, this.#networkPolicies, NETWORK_POLICY_FIELDS);
+    } else if (kind === "CiliumCIDRGroup" && cilium) {
+      this.#take(kind, { ...value, kind, apiVersion: version }, origin, cidrGroupSchema, cidrGroupFrom, this.#cidrGroups, ["externalCIDRs"]);
+    } else if (kind === "Node" && core) this.#take(kind, value, origin, nodeSchema, nodeFrom, this.#nodes, []);
     else if (kind === "Pod" && core) this.#take(kind, value, origin, podSchema, podFrom, this.#pods, []);
     else if (kind === "Namespace" && core) this.#take(kind, value, origin, namespaceSchema, namespaceFrom, this.#namespaces, []);
     else if (kind === "ConfigMap" && core && this.#readConfigMap(value, origin)) return;

@@ -1,6 +1,7 @@
 // The cluster as its manifests describe it: checked, typed and immutable, with nothing filled in yet.
 import type { IpAddress, IpPrefix } from "./cidr.ts";
 import type { Finding, IgnoredKind } from "./finding.ts";
+import type { CidrGroup, NetworkPolicy } from "./network-policy.ts";
 import type { Origin } from "./origin.ts";
 import type { Labels, Selector } from "./selector.ts";
 
@@ -149,6 +150,8 @@ export interface Cluster {
   readonly namespaces: readonly Namespace[];
   readonly endpoints: readonly CiliumEndpoint[];
   readonly identities: readonly CiliumIdentity[];
+  readonly networkPolicies: readonly NetworkPolicy[];
+  readonly cidrGroups: readonly CidrGroup[];
   /** By the agent's option name; a ConfigMap cilium-config wins over Helm values. */
   readonly settings: ReadonlyMap<string, Setting>;
   readonly settingsSources: readonly SettingsSource[];

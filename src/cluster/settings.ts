@@ -36,6 +36,9 @@ const HELM_OPTIONS: readonly (readonly [path: string, option: string])[] = [
   ["ciliumEndpointSlice.enabled", "enable-cilium-endpoint-slice"],
   ["enableCiliumEndpointSlice", "enable-cilium-endpoint-slice"],
   ["labels", "labels"],
+  ["policyEnforcementMode", "enable-policy"],
+  ["bpf.policyMapMax", "bpf-policy-map-max"],
+  ["policyAuditMode", "policy-audit-mode"],
 ];
 
 /** Keys by which a document without kind is taken for Helm values although none of the options above is in it. */

@@ -22,6 +22,7 @@ export const ASSUMPTION_RULES = {
   "endpoint-from-pod": "pods without a CiliumEndpoint are endpoints all the same",
   "endpoint-uid-derived": "pods without a CiliumEndpoint are spread over several gateways by the pod's own or a made-up UID",
   "identity-derived": "identities of label sets without a CiliumIdentity are numbered from 20001 in order of their labels",
+  "cidr-identity-derived": "prefixes of network policies have identities from 16777217 in order of the policies, on every node alike",
   "identity-labels-from-endpoint": "labels of identities without a CiliumIdentity are taken from the CiliumEndpoint",
   "namespace-labels-assumed": "namespaces without a Namespace object have only the label kubernetes.io/metadata.name",
 } as const satisfies Readonly<Record<string, string>>;

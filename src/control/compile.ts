@@ -3,6 +3,7 @@ import type { Assumption, Finding, IgnoredKind } from "../cluster/finding.ts";
 import type { Cluster } from "../cluster/model.ts";
 import { compareRefs, placeOf } from "../cluster/origin.ts";
 import { type AcceptedPolicy, acceptPolicy, type Semantics } from "./accepted-policies.ts";
+import { AgentOptions } from "./agent-options.ts";
 import { AssumptionLog } from "./assumptions.ts";
 import { type ClusterEndpoint, clusterEndpoints } from "./cluster-endpoints.ts";
 import { clusterNodes } from "./cluster-nodes.ts";
@@ -13,6 +14,8 @@ import { chooseGateways } from "./gateway-choice.ts";
 import { intendedGateways } from "./intended-gateways.ts";
 import { buildIpcaches } from "./ipcache.ts";
 import type { MapOverflow } from "./map-overflow.ts";
+import { gatewaysBlocked } from "./network-policy/gateway-blocked.ts";
+import { compileNetworkPolicy, readPolicyOptions } from "./network-policy/network-policies.ts";
 import { gatewayHints } from "./node-devices.ts";
 import { addressClashes, buildNode, type BuiltNode } from "./node-tables.ts";
 import { buildPolicyMaps } from "./policy-entries.ts";
@@ -81,10 +84,14 @@ export function compileTables(cluster: Cluster, options: CompileOptions): Compil
   });
   const maps = buildPolicyMaps(resolved, cluster.policies, endpoints, nodes, config, assumptions, findings);
 
-  const ipcaches = buildIpcaches(config, nodes, built, endpoints);
+  const policyOptions = readPolicyOptions(new AgentOptions(cluster.settings, findings));
+  const networkPolicy = compileNetworkPolicy(cluster, config, installation.clusterName, policyOptions, endpoints, nodes, assumptions, findings);
+  findings.push(...gatewaysBlocked(accepted, endpoints, networkPolicy));
+
+  const ipcaches = buildIpcaches(config, nodes, built, endpoints, networkPolicy.cidrs);
   const { policyEntries, policyEntries6, conflicts, overflows } = maps;
   return {
-    tables: { config, nodes: built.map(({ table }) => table), policies, policyEntries, policyEntries6, ...ipcaches },
+    tables: { config, nodes: built.map(({ table }) => table), policies, policyEntries, policyEntries6, networkPolicy: networkPolicy.tables, ...ipcaches },
     findings: findings.sort(byPlaceAndRule),
     conflicts,
     endpoints,

@@ -4,7 +4,8 @@ import type { ClusterEndpoint } from "./cluster-endpoints.ts";
 import type { ClusterNode } from "./cluster-nodes.ts";
 import { IDENTITY_HOST, IDENTITY_REMOTE_NODE } from "./identities.ts";
 import type { BuiltNode } from "./node-tables.ts";
-import type { DatapathConfig, DatapathTables, IpcacheEntryOf, LocalEndpointOf } from "./tables.ts";
+import type { CidrIdentities } from "./network-policy/cidr-identities.ts";
+import type { DatapathConfig, DatapathTables, IpcacheEntryOf, LocalEndpointOf, PrefixOf } from "./tables.ts";
 
 /** One family's side of the model. */
 interface AddressOwners<Address> {
@@ -13,20 +14,24 @@ interface AddressOwners<Address> {
   /** What every agent knows a node by, its own address last. */
   readonly nodeAddresses: (node: ClusterNode, built: BuiltNode | undefined) => readonly Address[];
   readonly locals: (built: BuiltNode) => readonly LocalEndpointOf<Address>[];
+  /** Prefixes that network policies name, with their identities. */
+  readonly prefixes: readonly { readonly identity: number; readonly prefix: PrefixOf<Address> }[];
 }
 
-/** The world first, then nodes, then pods by address. A prefix may come twice only as different owners' `ownerOnly`. */
+/** The world first, then the prefixes of network policies, nodes, then pods by address. A prefix may come twice only as different owners' `ownerOnly`. */
 export function buildIpcaches(
   config: DatapathConfig,
   nodes: readonly ClusterNode[],
   built: readonly BuiltNode[],
   endpoints: readonly ClusterEndpoint[],
+  cidrs: CidrIdentities,
 ): Pick<DatapathTables, "ipcache" | "ipcache6"> {
   const ipcache = buildIpcache(FAMILY_4, nodes, built, endpoints, {
     world: config.worldIdentity,
     pods: ({ addresses }) => addresses,
     nodeAddresses: (node, made) => [made?.routerAddress ?? node.routerAddress, ...node.furtherAddresses, node.address],
     locals: ({ table }) => table.endpoints,
+    prefixes: cidrs.ofFamily4(),
   });
   if (!config.ipv6) return { ipcache, ipcache6: [] };
   const ipcache6 = buildIpcache(FAMILY_6, nodes, built, endpoints, {
@@ -34,6 +39,7 @@ export function buildIpcaches(
     pods: ({ addresses6 }) => addresses6,
     nodeAddresses: (node, made) => [made?.table.routerAddress6 ?? node.routerAddress6, ...node.furtherAddresses6, node.address6],
     locals: ({ table }) => table.endpoints6,
+    prefixes: cidrs.ofFamily6(),
   });
   return { ipcache, ipcache6 };
 }
@@ -64,6 +70,9 @@ function buildIpcache<Address extends number | bigint>(
     }
   }
   const world: IpcacheEntryOf<Address> = { ...hostEntry(family.none, owners.world, -1), prefix: { address: family.none, bits: 0 }, isNode: false };
+  const outside = owners.prefixes
+    .filter(({ prefix }) => prefix.bits < family.width || !shared.has(addressKey(prefix.address)))
+    .map(({ identity, prefix }): IpcacheEntryOf<Address> => ({ ...world, prefix, identity }));
   const own: IpcacheEntryOf<Address>[] = [];
   for (const [index, made] of built.entries()) {
     for (const { address, host } of owners.locals(made)) {
@@ -72,7 +81,7 @@ function buildIpcache<Address extends number | bigint>(
       own.push({ ...hostEntry(address, IDENTITY_HOST, index), ownerOnly: true });
     }
   }
-  return [world, ...[...shared.values(), ...own].sort(byNodeThenAddress)];
+  return [world, ...outside, ...[...shared.values(), ...own].sort(byNodeThenAddress)];
 }
 
 function byNodeThenAddress<Address extends number | bigint>(a: IpcacheEntryOf<Address>, b: IpcacheEntryOf<Address>): number {

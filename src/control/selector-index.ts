@@ -1,7 +1,6 @@
 // Which policies select a label set, without asking every policy: a selector that wants key = value is looked up under
 // that pair, and only the rest is tried on everything.
 import { type Labels, selectorMatches, type Selector } from "../cluster/selector.ts";
-import type { AcceptedPolicy } from "./accepted-policies.ts";
 
 interface Candidate {
   readonly policy: number;
@@ -13,7 +12,7 @@ export class SelectorIndex {
   readonly #rest: Candidate[] = [];
   readonly #answers = new Map<Labels, readonly number[]>();
 
-  constructor(policies: readonly AcceptedPolicy[]) {
+  constructor(policies: readonly { readonly podSelectors: readonly Selector[] }[]) {
     for (const [policy, { podSelectors }] of policies.entries()) {
       for (const selector of podSelectors) this.#add({ policy, selector });
     }

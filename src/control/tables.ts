@@ -2,6 +2,7 @@
 // immutable data. Throughout, IPv4 addresses are unsigned 32-bit numbers and IPv6 addresses 128-bit bigints, both in host
 // order (10.0.0.1 = 0x0a000001); 0 and 0n stand for none. Names that end in 6 are the IPv6 side of the same thing.
 import type { SourceRef } from "../cluster/source.ts";
+import type { NetworkPolicyTables } from "./network-policy/network-policy-tables.ts";
 
 /** gatewayIp of a policy entry, as Cilium stores it (pkg/egressgateway/manager.go). */
 export const GATEWAY_NONE = 0;
@@ -192,4 +193,5 @@ export interface DatapathTables {
   readonly policyEntries: readonly PolicyEntry[];
   readonly ipcache6: readonly IpcacheEntry6[];
   readonly policyEntries6: readonly PolicyEntry6[];
+  readonly networkPolicy: NetworkPolicyTables;
 }

@@ -1,6 +1,6 @@
 import { K0, K1, K2, K3, S_FLOW } from "../kernel/layout.ts";
 import {
-  F_DROP, F_DROP_BYTES, F_DROP_PACKETS, F_FIRST, F_FIRST_DROP, F_FIRST_NSEC, F_FIRST_SEC, F_FLAGS, F_FWD_BYTES, F_FWD_PACKETS, F_GATEWAY_NODE,
+  F_DENIED_BY, F_DROP, F_DROP_BYTES, F_DROP_PACKETS, F_FIRST, F_FIRST_DROP, F_FIRST_NSEC, F_FIRST_SEC, F_FLAGS, F_FWD_BYTES, F_FWD_PACKETS, F_GATEWAY_NODE,
   F_IDENTITY, F_LAST, F_LAST_NSEC, F_LAST_SEC, F_NAT_ADDR, F_NAT_PORT, F_OUTCOME, F_POLICY, F_REPLY_BYTES, F_REPLY_PACKETS, FF_EXCLUDED,
   FF_OPENER_ASSUMED, FF_OPENER_OUTSIDE,
 } from "../kernel/layout-flow.ts";
@@ -70,7 +70,7 @@ function readFlow(view: DataView, at: number, ends: (view: DataView, at: number)
     forward: { packets: f64(F_FWD_PACKETS), bytes: f64(F_FWD_BYTES) },
     reply: { packets: f64(F_REPLY_PACKETS), bytes: f64(F_REPLY_BYTES) },
     dropped: { packets: f64(F_DROP_PACKETS), bytes: f64(F_DROP_BYTES) },
-    dropCode: word(F_DROP), firstPacket: f64(F_FIRST), lastPacket: f64(F_LAST), firstDroppedPacket: f64(F_FIRST_DROP),
+    dropCode: word(F_DROP), networkPolicy: word(F_DENIED_BY) - 1, firstPacket: f64(F_FIRST), lastPacket: f64(F_LAST), firstDroppedPacket: f64(F_FIRST_DROP),
     firstTime: (word(F_FIRST_SEC) >>> 0) + (word(F_FIRST_NSEC) >>> 0) / 1e9, lastTime: (word(F_LAST_SEC) >>> 0) + (word(F_LAST_NSEC) >>> 0) / 1e9,
   };
 }

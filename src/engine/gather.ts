@@ -60,21 +60,21 @@ export class Gathering {
   }
 
   endings(): { drops: DropCount[]; passes: PassedCount[] } {
-    const found = new Map<string, { kind: number; hook: number; code: number; node: number; policy: number; packets: number; bytes: number; first: number }>();
+    const found = new Map<string, { kind: number; hook: number; code: number; node: number; policy: number; denied: number; packets: number; bytes: number; first: number }>();
     for (const worker of this.#memory.workers) {
       for (const entry of entriesOf(this.#view, this.#view.getInt32(worker.context + X_TALLIES, true))) {
         const k0 = this.#view.getInt32(entry + K0, true), node = this.#view.getInt32(entry + K1, true), policy = this.#view.getInt32(entry + K2, true);
         const packets = this.#f64(entry + TL_PACKETS), bytes = this.#f64(entry + TL_BYTES), first = this.#f64(entry + TL_FIRST);
-        const key = `${k0} ${node} ${policy}`, seen = found.get(key);
-        if (seen === undefined) found.set(key, { kind: k0 >> 16, hook: (k0 >> 8) & 0xff, code: k0 & 0xff, node, policy, packets, bytes, first });
+        const denied = this.#view.getInt32(entry + K3, true) - 1, key = `${k0} ${node} ${policy} ${denied}`, seen = found.get(key);
+        if (seen === undefined) found.set(key, { kind: k0 >> 16, hook: (k0 >> 8) & 0xff, code: k0 & 0xff, node, policy, denied, packets, bytes, first });
         else found.set(key, { ...seen, packets: seen.packets + packets, bytes: seen.bytes + bytes, first: Math.min(seen.first, first) });
       }
     }
     const drops: DropCount[] = [], passes: PassedCount[] = [];
-    for (const { kind, hook, code, node, policy, packets, bytes, first } of [...found.values()].sort((a, b) => a.first - b.first)) {
+    for (const { kind, hook, code, node, policy, denied, packets, bytes, first } of [...found.values()].sort((a, b) => a.first - b.first)) {
       const name = HOOK_NAMES[hook] ?? "to-container";
       if (kind === TL_PASS) passes.push({ hook: name, node, packets, bytes, firstPacket: first });
-      else drops.push({ code, hook: name, node, policy, packets, bytes, firstPacket: first });
+      else drops.push({ code, hook: name, node, policy, networkPolicy: denied, packets, bytes, firstPacket: first });
     }
     return { drops, passes: mergePasses(passes) };
   }

@@ -32,6 +32,8 @@ export const F_FIRST: i32 = 120;
 export const F_DROP_PACKETS: i32 = 128;
 export const F_DROP_BYTES: i32 = 136;
 export const F_FIRST_DROP: i32 = 144;
+/** Index of the network policy behind the first drop + 1, 0 for none. */
+export const F_DENIED_BY: i32 = 152;
 /** Whole cache lines. */
 export const F_STRIDE: i32 = 192;
 

@@ -66,7 +66,9 @@ export const EP_POLICY: i32 = 36;
  * behind it are of numbers protocol<<24 | port<<8 with prefixes of 0, 8 and 9 to 24 bits. */
 export const PM_EGRESS: i32 = 0;
 export const PM_INGRESS: i32 = 4;
-export const PM_SIZE: i32 = 8;
+/** Index of the first network policy that selects the pod, -1 for none. */
+export const PM_POLICY: i32 = 8;
+export const PM_SIZE: i32 = 16;
 
 // ── Policy entry (struct policy_entry) ───────────────────────────────────────────────────────────────────────────────
 export const PE_PRECEDENCE: i32 = 0;
@@ -80,7 +82,9 @@ export const PE_PROXY: i32 = 16;
 export const PE_COOKIE: i32 = 20;
 /** Index of the network-policy rule behind it, -1 for none. */
 export const PE_RULE: i32 = 24;
-export const PE_SIZE: i32 = 28;
+/** Index of that rule's policy, -1 for none. */
+export const PE_POLICY: i32 = 28;
+export const PE_SIZE: i32 = 32;
 
 export const PEF_DENY: i32 = 1;
 export const PEF_EXPLICIT_AUTH: i32 = 2;

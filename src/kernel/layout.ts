@@ -248,7 +248,7 @@ export const IC_TUNNEL: i32 = 4;
 export const IC_FLAGS: i32 = 8;
 /** Index of the node the address lives on, -1 for none. */
 export const IC_OWNER: i32 = 12;
-/** Record of the next shorter prefix, for entries that only the owner has. */
+/** Record of the same or the next shorter prefix, for entries that only the owner has. */
 export const IC_COVER: i32 = 16;
 export const IC_SIZE: i32 = 24;
 export const IPC_SKIP_TUNNEL: i32 = 1;

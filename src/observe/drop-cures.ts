@@ -3,6 +3,8 @@
 export interface DropPlace {
   readonly policy: string | null;
   readonly node: string | null;
+  /** Kind and name of the network policy behind it. */
+  readonly networkPolicy: string | null;
 }
 
 const policyOf = (place: DropPlace): string => place.policy ?? "the policy";
@@ -10,7 +12,7 @@ const nodeOf = (place: DropPlace): string => place.node ?? "the gateway";
 
 const CURES: ReadonlyMap<number, (place: DropPlace) => string> = new Map<number, (place: DropPlace) => string>([
   [132, () => "the source is not the pod's address: spoofed, or the model gives the pod another address"],
-  [133, () => "no network policy of the pod allows the destination"],
+  [133, (place) => `no rule of ${place.networkPolicy ?? "the pod's network policies"} allows it: add the destination to egress, or see explain`],
   [134, () => "malformed, or a fragment of an ICMP message"],
   [135, () => "the transport header is cut short or has no TCP flags"],
   [137, () => "only TCP, UDP and ICMP are tracked (SCTP with sctp.enabled)"],
@@ -26,8 +28,9 @@ const CURES: ReadonlyMap<number, (place: DropPlace) => string> = new Map<number,
   [170, () => "a pod may not send tunnel traffic of its own"],
   [171, () => "the tunnel key is reserved or unknown"],
   [175, () => "a later fragment came without its first one"],
-  [181, () => "a deny rule of a network policy matches"],
+  [181, (place) => `a deny rule of ${place.networkPolicy ?? "a network policy"} matches: deny rules win over every allow rule`],
   [182, () => "802.1Q tags are dropped unless bpf.vlanBypass lists them"],
+  [189, (place) => `${place.networkPolicy ?? "a network policy"} asks for mutual authentication, which this run does not have`],
   [194, (place) => `no node matches the gateway selector of ${policyOf(place)}: label one or mend the selector`],
   [196, () => "the TTL ran out on the way; Cilium sends no ICMP here"],
   [204, (place) => `${nodeOf(place)} has no egress IP for ${policyOf(place)}: put the address on one of its devices`],

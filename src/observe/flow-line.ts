@@ -29,6 +29,7 @@ export function flowLine(flow: FlowRecord, names: TableNames): FlowLine {
     opener: flow.opener,
     verdict: flow.outcome,
     drop: flow.dropCode === 0 ? null : copyReason(dropReason(flow.dropCode)),
+    networkPolicy: names.networkPolicy(flow.networkPolicy),
     forward: copyTally(flow.forward),
     reply: copyTally(flow.reply),
     dropped: copyTally(flow.dropped),

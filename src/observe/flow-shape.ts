@@ -24,6 +24,7 @@ export const flowLineSchema = z.strictObject({
   opener: z.enum(["pod", "outside", "assumed-pod", "assumed-outside"]),
   verdict: z.enum(["forwarded", "delivered", "passed", "dropped"]).describe("Outcome of the flow's last packet"),
   drop: z.strictObject({ code: count, text: z.string(), name: z.string() }).nullable().describe("Reason of the first drop"),
+  networkPolicy: z.string().nullable().describe("Kind, namespace and name of the network policy behind the first drop; null where none was"),
   forward: tally,
   reply: tally,
   dropped: tally.describe("Dropped packets of both directions, counted apart from forward and reply"),

@@ -51,10 +51,10 @@ function drops(result: RunResult, names: TableNames): Report["drops"] {
     .sort((a, b) => b.packets - a.packets || a.firstPacket - b.firstPacket)
     .map((drop) => {
       const { code, text, name } = dropReason(drop.code);
-      const node = names.node(drop.node), policy = names.policy(drop.policy);
+      const node = names.node(drop.node), policy = names.policy(drop.policy), networkPolicy = names.networkPolicy(drop.networkPolicy);
       return {
-        code, text, name, hook: drop.hook, node, policy, ...tally(drop), firstPacket: drop.firstPacket,
-        cure: dropCure(code, { node, policy }),
+        code, text, name, hook: drop.hook, node, policy, networkPolicy, ...tally(drop), firstPacket: drop.firstPacket,
+        cure: dropCure(code, { node, policy, networkPolicy }),
       };
     });
 }

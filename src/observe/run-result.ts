@@ -37,6 +37,8 @@ export interface DropCount extends Tally {
   readonly node: number;
   /** Index into the tables' policies, -1 where none was involved. */
   readonly policy: number;
+  /** Index into the tables' network policies of the one behind the drop, -1 for none. */
+  readonly networkPolicy: number;
   /** Number of the first such packet in the (merged) input, from 1. */
   readonly firstPacket: number;
 }
@@ -94,6 +96,8 @@ export interface FlowRecord {
   readonly dropped: Tally;
   /** Cilium's number of the first drop, 0 for none. */
   readonly dropCode: number;
+  /** Index of the network policy behind the first drop, -1 for none. */
+  readonly networkPolicy: number;
   readonly firstPacket: number;
   readonly lastPacket: number;
   /** 0 for none. */

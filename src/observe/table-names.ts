@@ -7,6 +7,8 @@ export interface TableNames {
   node(index: number): string | null;
   /** Name of a policy by its index; null for -1. */
   policy(index: number): string | null;
+  /** Kind, namespace and name of a network policy by its index; null for -1. */
+  networkPolicy(index: number): string | null;
   /** namespace/name of the pod that has the address, null for none. */
   pod(address: Address): string | null;
 }
@@ -21,6 +23,7 @@ export function tableNames(tables: DatapathTables): TableNames {
   return {
     node: (index) => tables.nodes[index]?.name ?? null,
     policy: (index) => tables.policies[index]?.name ?? null,
+    networkPolicy: (index) => tables.networkPolicy.policies[index]?.title ?? null,
     pod: (address) => pods.get(keyOf(address)) ?? null,
   };
 }

@@ -1,7 +1,7 @@
 // The recorded pod's policy map and the node's authentication map, as a recording gives and changes them.
-import { policyKeyText } from "../control/network-policy/policy-map.ts";
+import { type PolicyDirection, type PolicyMapKey, policyKeyText } from "../control/network-policy/policy-map.ts";
 import type { Arena } from "../engine/image/arena.ts";
-import { type PolicyEntryImage, PolicyMapWriter, writeNodeIds } from "../engine/image/endpoint-policy-image.ts";
+import { type PolicyGroupImage, PolicyMapWriter, type PolicyPortImage, writeNodeIds } from "../engine/image/endpoint-policy-image.ts";
 import type { NodePolicyImage } from "../engine/image/node-image.ts";
 import { AU_EXPIRES, AU_LOCAL, AU_NODE, AU_REMOTE, AU_SIZE, AU_TYPE } from "../kernel/layout-policy.ts";
 import type { LabSettings } from "./lab-settings.ts";
@@ -10,7 +10,7 @@ import type { RecordedAuthentication, RecordedMapChange, RecordedPodPolicy } fro
 const UNITS_PER_SECOND = 1e9 / 512;
 
 export class LabPolicyMap {
-  readonly #entries = new Map<string, PolicyEntryImage>();
+  readonly #entries = new Map<string, PolicyMapKey & PolicyPortImage>();
   readonly #auth: readonly RecordedAuthentication[];
   #enforced: boolean;
 
@@ -32,7 +32,18 @@ export class LabPolicyMap {
   }
 
   /** Address of the map in the kernel's memory, 0 where nothing is enforced. */
-  write(arena: Arena): number { return this.#enforced ? new PolicyMapWriter(arena).write([...this.#entries.values()]) : 0; }
+  write(arena: Arena): number { return this.#enforced ? new PolicyMapWriter(arena).write(this.#groups()) : 0; }
+
+  /** A group for each identity and direction. */
+  #groups(): readonly PolicyGroupImage[] {
+    const groups = new Map<string, { readonly direction: PolicyDirection; readonly identities: readonly number[]; readonly ports: PolicyPortImage[] }>();
+    for (const entry of this.#entries.values()) {
+      const key = `${entry.direction} ${entry.identity}`, group = groups.get(key) ?? { direction: entry.direction, identities: [entry.identity], ports: [] };
+      group.ports.push(entry);
+      groups.set(key, group);
+    }
+    return [...groups.values()];
+  }
 
   nodePolicy(arena: Arena, { policyFlags: flags, nodeIds }: LabSettings): NodePolicyImage {
     const auth = arena.take(Math.max(1, this.#auth.length) * AU_SIZE);
@@ -49,7 +60,7 @@ export class LabPolicyMap {
 
   #put(row: RecordedPodPolicy): void {
     const key = keyOf(row);
-    const entry: PolicyEntryImage = {
+    const entry: PolicyMapKey & PolicyPortImage = {
       ...key, deny: row.deny, precedence: row.precedence, authType: row.auth_type, authExplicit: row.auth_explicit, proxyPort: row.proxy_port,
       cookie: row.cookie, rule: -1,
     };
@@ -58,7 +69,7 @@ export class LabPolicyMap {
 }
 
 /** The bits behind the prefix are not part of a key. */
-function keyOf({ identity, dir, proto, dport, prefixlen }: RecordedPodPolicy): Pick<PolicyEntryImage, "identity" | "direction" | "protocol" | "port" | "prefix"> {
+function keyOf({ identity, dir, proto, dport, prefixlen }: RecordedPodPolicy): PolicyMapKey {
   const portBits = Math.max(0, prefixlen - 8), mask = (0xffff << (16 - portBits)) & 0xffff;
   return { identity, direction: dir, protocol: prefixlen < 8 ? 0 : proto, port: dport & mask, prefix: prefixlen };
 }

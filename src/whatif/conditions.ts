@@ -4,6 +4,7 @@ import { GATEWAY_EXCLUDED, GATEWAY_NONE, type DatapathTables, type IpcacheEntryO
 import { formatPrefix, prefixContains, prefixContains6 } from "../cluster/cidr.ts";
 import { formatSourceRef } from "../cluster/source.ts";
 import type { CompiledControl } from "../control/compile.ts";
+import { isCidrIdentity } from "../control/network-policy/cidr-identities.ts";
 import { formatAddress } from "../observe/ip-text.ts";
 import type { Address } from "../observe/run-result.ts";
 import { isIcmp, type PacketRequest, TCP, UDP } from "./packet-request.ts";
@@ -61,7 +62,7 @@ export function gatewayConditions(control: ExplainedControl, request: PacketRequ
   const six = typeof request.destination === "bigint", policyMap = six ? "cilium_egress_gw_policy_v6" : "cilium_egress_gw_policy_v4";
   const full = control.overflows.find(({ map, pods }) => map === policyMap && pods.includes(request.pod.label));
   const remote = ipcacheEntry(tables, request.node, request.destination), world = six ? config.worldIdentity6 : config.worldIdentity;
-  const inCluster = remote !== null && remote.identity !== world;
+  const inCluster = remote !== null && remote.identity !== world && !isCidrIdentity(remote.identity);
   const list = [
     condition("feature-on", config.egressGateway, config.egressGateway ? "egress gateway is enabled" : "egress gateway is off in the configuration",
       "set enable-egress-gateway (Helm egressGateway.enabled) to true"),

@@ -11,6 +11,7 @@ import type { Address } from "../observe/run-result.ts";
 import { type Condition, type ExplainedControl, gatewayConditions, ipcacheEntry, matchingEntries, policyText } from "./conditions.ts";
 import { type OtherOutcomes, otherOutcomes, undetermined } from "./other-outcomes.ts";
 import { isIcmp, type PacketRequest } from "./packet-request.ts";
+import { policyCondition, policyFact } from "./policy-verdict.ts";
 import { probeFrame, type ProbeTuple, readTuple } from "./probe-frame.ts";
 import type { HookStep, SingleResult, SingleRun } from "./single-run.ts";
 
@@ -74,7 +75,7 @@ export function explain(control: ExplainedControl, request: PacketRequest, run: 
     answer: left === null || path.outcome !== "forwarded" ? null : explainAnswer(tables, request, run, left),
     throughGateway, gateway: throughGateway ? (tables.nodes[translated.node]?.name ?? null) : null,
     policy: decider === undefined ? null : (tables.policies[decider.policy]?.name ?? null),
-    conditions: gatewayConditions(control, request),
+    conditions: [...policyCondition(tables, request, first.steps[0]), ...gatewayConditions(control, request)],
     alsoMatched: hidden.map((entry) => `${formatPrefix(entry.destination)} of ${policyText(tables, entry.policy)}`),
     conflicts: otherOutcomes(control, request, decider),
     undetermined: undetermined(control, request, decider),
@@ -124,6 +125,8 @@ function factsOf(tables: DatapathTables, request: PacketRequest, step: HookStep,
     facts.push(CT_TEXT[step.conntrack] ?? "new connection");
     facts.push(remote === null ? "destination is in no ipcache entry: world" : `destination identity ${remote.identity} (ipcache ${formatPrefix(remote.prefix)})`);
   }
+  const verdict = step.hook === "from-container" ? policyFact(tables, step) : null;
+  if (verdict !== null) facts.push(verdict);
   if (step.policy >= 0) {
     const entry = matchingEntries(tables, request.pod.address, request.destination).find((each) => each.policy === step.policy);
     facts.push(entry === undefined ? `policy ${policyText(tables, step.policy)}` : `egress entry ${formatAddress(entry.source)} -> ${formatPrefix(entry.destination)}   ${policyText(tables, step.policy)}`);

@@ -9,7 +9,7 @@ import type { ReplayOptions, Semantics } from "../engine/replay-options.ts";
 import { HOOK_NAMES, tracedNat } from "../engine/trace-comment.ts";
 import {
   B_ENTRY, B_FRAME, B_LEN, B_NODE, B_NOW, B_OUTCOME, B_SEQ_LO, B_SHARD, B_WIRE_LEN, STREAM_EXTERNAL, STREAM_TRACE, TR_CT, TR_HOOK, TR_LEN,
-  TR_NODE, TR_POLICY, TR_REMOTE, TR_SIZE, TR_TO, TR_VERDICT, TR_VNI, X_CURSORS, X_LIMITS,
+  TR_NODE, TR_POLICY, TR_PV_FLAGS, TR_PV_MATCH, TR_PV_REMOTE, TR_PV_RULE, TR_REMOTE, TR_SIZE, TR_TO, TR_VERDICT, TR_VNI, X_CURSORS, X_LIMITS,
 } from "../kernel/pipeline/layout-batch.ts";
 import type { Address, HookName } from "../observe/run-result.ts";
 
@@ -26,6 +26,8 @@ export interface HookStep {
   readonly conntrack: number;
   readonly nat: { readonly address: Address; readonly port: number } | null;
   readonly tunnel: { readonly remote: number; readonly vni: number };
+  /** PV_… bits (0: not asked), identity of the other end, MATCH_…, index of the rule that decided (-1 for none). */
+  readonly networkPolicy: { readonly flags: number; readonly remote: number; readonly match: number; readonly rule: number };
   /** The frame as it left the hook. */
   readonly frame: Uint8Array;
 }
@@ -84,7 +86,9 @@ function readSteps(trace: Uint8Array): HookStep[] {
     steps.push({
       hook: HOOK_NAMES[word(TR_HOOK)] ?? "to-container", node: word(TR_NODE), verdict: word(TR_VERDICT), to: word(TR_TO), policy: word(TR_POLICY),
       conntrack: word(TR_CT), nat: tracedNat(view, at),
-      tunnel: { remote: addressOf(word(TR_REMOTE)), vni: word(TR_VNI) }, frame: trace.slice(at + TR_SIZE, at + TR_SIZE + length),
+      tunnel: { remote: addressOf(word(TR_REMOTE)), vni: word(TR_VNI) },
+      networkPolicy: { flags: word(TR_PV_FLAGS), remote: word(TR_PV_REMOTE) >>> 0, match: word(TR_PV_MATCH), rule: word(TR_PV_RULE) },
+      frame: trace.slice(at + TR_SIZE, at + TR_SIZE + length),
     });
     at += TR_SIZE + length;
   }

@@ -9,7 +9,7 @@ function findingRules(): readonly string[] {
   const rules = new Set<string>();
   for (const folder of ["cluster", "control"]) {
     const path = fileURLToPath(new URL(`../../src/${folder}`, import.meta.url));
-    for (const file of readdirSync(path)) {
+    for (const file of readdirSync(path, { recursive: true, encoding: "utf8" }).filter((each) => each.endsWith(".ts"))) {
       const text = readFileSync(new URL(`../../src/${folder}/${file}`, import.meta.url), "utf8");
       for (const [, rule] of text.matchAll(/\brule: "([a-z0-9-]+)"/g)) if (rule !== undefined) rules.add(rule);
     }

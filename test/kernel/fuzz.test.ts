@@ -70,6 +70,8 @@ const LABORATORIES: readonly (readonly [string, string, string, number])[] = [
   ["default", "tcp.jsonl.gz", "tcp_lifecycle", 0],
   ["without fragment tracking", "variant_nofrag.jsonl", "", 0],
   ["SCTP", "variant_sctp.jsonl", "", 0],
+  ["network policy", "random-netpol-a.jsonl.gz", "", 0],
+  ["network policy, answers to denied packets", "netpol.jsonl.gz", "deny_response", 0],
   ["two devices", "multinic.jsonl", "multi_nic_gateway", 0],
   ["native routing", "native.jsonl.gz", "", 0],
   ["dual stack", "geneve.jsonl.gz", "", 0],

@@ -52,24 +52,29 @@ interface Model {
   readonly block: number;
 }
 
-const models = new Map<"IPv4" | "dual stack", Model>();
+/** "restricted": the IPv4 cluster, its pods under a network policy. */
+type ModelName = "IPv4" | "restricted" | "dual stack";
+const models = new Map<ModelName, Model>();
 beforeAll(async () => {
-  const tablesOf = async (cluster: string): Promise<DatapathTables> => compileTables(await loadCluster([FIXTURES + cluster]), { semantics: "cilium-1.19" }).tables;
+  const tablesOf = async (...clusters: string[]): Promise<DatapathTables> =>
+    compileTables(await loadCluster(clusters.map((cluster) => FIXTURES + cluster)), { semantics: "cilium-1.19" }).tables;
   const frames: Frame[] = [];
   for (const folder of ["captures", "edge"])
     for (const name of readdirSync(FIXTURES + folder))
       for (const { frame, linkType } of (await readFile(`${FIXTURES}${folder}/${name}`)).records)
         if (linkType === 1 && frame.length <= 1600) frames.push(Uint8Array.from(frame));
   models.set("IPv4", { tables: await tablesOf("cluster"), frames, hostile, block: 24_000 });
+  models.set("restricted", { tables: await tablesOf("cluster", "network-policy"), frames, hostile, block: 24_000 });
   // The dual-stack model has the addresses of the laboratory, so that what was recorded there is at home in it.
   const recorded = FILES.filter((name) => name.includes("6") || name.startsWith("arp_nd"))
     .flatMap((name) => recordings(name).flatMap(({ recorded: { steps } }) => steps.map(({ in_hex }) => Uint8Array.from(Buffer.from(in_hex, "hex")))));
   models.set("dual stack", { tables: await tablesOf("cluster-dual"), frames: recorded.filter(({ length }) => length <= 1600), hostile: hostile6, block: 4000 });
 });
 
-const CONFIGURATIONS: readonly (readonly [string, "IPv4" | "dual stack", Partial<DatapathConfig>, number])[] = [
+const CONFIGURATIONS: readonly (readonly [string, ModelName, Partial<DatapathConfig>, number])[] = [
   ["VXLAN", "IPv4", {}, 0],
   ["Geneve, legacy host routing, opener assumed outside", "IPv4", { tunnelProtocol: "geneve", hostRouting: "legacy" }, XO_ASSUME_OUTSIDE],
+  ["VXLAN, under a network policy", "restricted", {}, 0],
   ["native routing, no fragment tracking, SCTP, few ports", "IPv4", { routingMode: "native", fragmentTracking: false, sctp: true, snatMinPort: 40_000, snatMaxPort: 40_003 }, 0],
   ["IPv6 beside IPv4", "dual stack", {}, 0],
   ["IPv6, legacy host routing, opener assumed outside, few ports", "dual stack", { hostRouting: "legacy", snatMinPort: 40_000, snatMaxPort: 40_003 }, XO_ASSUME_OUTSIDE],

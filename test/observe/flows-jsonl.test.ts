@@ -19,7 +19,7 @@ test("a line names pod, policy, gateway and egress IP and holds both tuples", ()
     before: { source: "10.244.1.10", sourcePort: 43210, destination: "35.190.247.9", destinationPort: 443 },
     after: { source: "10.0.1.100", sourcePort: 43210, destination: "35.190.247.9", destinationPort: 443 },
     pod: "production/pay-1", peerPod: null, node: "worker-1", identity: 20001, policy: "payment-egress", excluded: false,
-    gateway: "gateway-node-1", egressIp: "10.0.1.100", opener: "pod", verdict: "delivered", drop: null,
+    gateway: "gateway-node-1", egressIp: "10.0.1.100", opener: "pod", verdict: "delivered", drop: null, networkPolicy: null,
     forward: { packets: 6, bytes: 600 }, reply: { packets: 4, bytes: 400 }, dropped: { packets: 0, bytes: 0 },
     firstPacket: 1, lastPacket: 10, firstDroppedPacket: null, firstTime: 1764000000, lastTime: 1764000000.5,
   });

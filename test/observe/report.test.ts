@@ -39,7 +39,7 @@ test("the order in which workers hand over their counts does not show", () => {
 
 test("a drop carries number, text, Hubble's name, place and cure", () => {
   expect(buildReport(MONDAY).drops.find((drop) => drop.code === 204)).toEqual({
-    code: 204, text: "No Egress IP configured", name: "DROP_NO_EGRESS_IP", hook: "from-overlay", node: "gateway-node-1", policy: "analytics-egress",
+    code: 204, text: "No Egress IP configured", name: "DROP_NO_EGRESS_IP", hook: "from-overlay", node: "gateway-node-1", policy: "analytics-egress", networkPolicy: null,
     packets: 861, bytes: 51280, firstPacket: 51200,
     cure: "gateway-node-1 has no egress IP for analytics-egress: put the address on one of its devices",
   });

@@ -1,6 +1,7 @@
 // A made-up cluster and run whose numbers add up, in the shape of a real Monday: two policies that work, one without a
 // gateway, one without an egress IP, one that the agent ignores and one that nothing meets.
 import type { Finding } from "../../src/cluster/finding.ts";
+import { NO_NETWORK_POLICY } from "../../src/control/network-policy/network-policy-tables.ts";
 import type { DatapathTables, NodeTable, Prefix } from "../../src/control/tables.ts";
 import type { ReportInput } from "../../src/observe/report.ts";
 import type { FlowRecord, RunResult } from "../../src/observe/run-result.ts";
@@ -57,6 +58,7 @@ export const TABLES: DatapathTables = {
   ],
   ipcache6: [],
   policyEntries6: [],
+  networkPolicy: NO_NETWORK_POLICY,
 };
 
 export const FINDINGS: readonly Finding[] = [
@@ -92,10 +94,10 @@ export const MONDAY_RUN: RunResult = {
   received: { packets: 1204881, bytes: 812345678 }, forwarded: { packets: 1001330, bytes: 700000000 }, delivered: { packets: 198402, bytes: 112000000 },
   passed: { packets: 112, bytes: 11200 }, dropped: { packets: 4975, bytes: 330000 }, ignored: { packets: 62, bytes: 4478 },
   drops: [
-    { code: 137, hook: "from-container", node: 1, policy: -1, firstPacket: 88211, packets: 12, bytes: 720 },
-    { code: 194, hook: "to-netdev", node: 0, policy: 2, firstPacket: 4101, packets: 4000, bytes: 270000 },
-    { code: 194, hook: "to-netdev", node: 1, policy: 2, firstPacket: 977, packets: 102, bytes: 8000 },
-    { code: 204, hook: "from-overlay", node: 2, policy: 3, firstPacket: 51200, packets: 861, bytes: 51280 },
+    { code: 137, hook: "from-container", node: 1, policy: -1, networkPolicy: -1, firstPacket: 88211, packets: 12, bytes: 720 },
+    { code: 194, hook: "to-netdev", node: 0, policy: 2, networkPolicy: -1, firstPacket: 4101, packets: 4000, bytes: 270000 },
+    { code: 194, hook: "to-netdev", node: 1, policy: 2, networkPolicy: -1, firstPacket: 977, packets: 102, bytes: 8000 },
+    { code: 204, hook: "from-overlay", node: 2, policy: 3, networkPolicy: -1, firstPacket: 51200, packets: 861, bytes: 51280 },
   ],
   passes: [{ hook: "from-netdev", node: 2, firstPacket: 300, packets: 112, bytes: 11200 }],
   ignoredBy: [{ reason: "lldp", packets: 22, bytes: 2000 }, { reason: "arp", packets: 40, bytes: 2478 }],
@@ -120,7 +122,7 @@ export const FLOW: FlowRecord = {
   protocol: 6, source: ip("10.244.1.10"), sourcePort: 43210, destination: ip("35.190.247.9"), destinationPort: 443,
   translated: { source: ip("10.0.1.100"), sourcePort: 43210 }, sourceNode: 0, gatewayNode: 2, policy: 0, excluded: false, identity: 20001,
   opener: "pod", outcome: "delivered", forward: { packets: 6, bytes: 600 }, reply: { packets: 4, bytes: 400 }, dropped: { packets: 0, bytes: 0 },
-  dropCode: 0, firstPacket: 1, lastPacket: 10, firstDroppedPacket: 0, firstTime: 1764000000, lastTime: 1764000000.5,
+  dropCode: 0, networkPolicy: -1, firstPacket: 1, lastPacket: 10, firstDroppedPacket: 0, firstTime: 1764000000, lastTime: 1764000000.5,
 };
 
 export function reportInput(result: RunResult, changes: Partial<ReportInput> = {}): ReportInput {

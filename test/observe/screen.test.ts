@@ -86,7 +86,7 @@ test("the fullest page stays within 60 lines", () => {
   if (use === undefined) throw new Error("the sample run uses no policy");
   const result = {
     ...MONDAY_RUN,
-    drops: Array.from({ length: 60 }, (_, index) => ({ code: 132 + index, hook: "to-netdev" as const, node: 0, policy: 0, firstPacket: 1 + index, packets: 1, bytes: 60 })),
+    drops: Array.from({ length: 60 }, (_, index) => ({ code: 132 + index, hook: "to-netdev" as const, node: 0, policy: 0, networkPolicy: -1, firstPacket: 1 + index, packets: 1, bytes: 60 })),
     policyUse: Array.from({ length: 100 }, (_, policy) => ({ ...use, policy })),
     repeatedFrames: 5, snappedFrames: 1, flowsNotListed: 10, evictions: { conntrack: 4, nat: 2 }, interrupted: true,
   };

@@ -28,16 +28,38 @@ export interface PolicyMapEntry extends PolicyMapKey {
   readonly rule: number;
 }
 
-/** The entries of one pod; pods of one identity on one set of rules share the object. */
+/** An entry, whichever identity it is for. */
+export type PolicyPort = Omit<PolicyMapEntry, "identity" | "direction">;
+
+/** Identities that have the same ports. In a cluster of thousands of identities a map has a handful of these. */
+export interface PolicyMapGroup {
+  readonly direction: PolicyDirection;
+  /** 0 alone for any. */
+  readonly identities: readonly number[];
+  readonly ports: readonly PolicyPort[];
+}
+
+/** The map of one pod; pods under the same policies share the object. */
 export interface EndpointPolicyMap {
-  /** In order of direction, identity, protocol, port, prefix. */
-  readonly entries: readonly PolicyMapEntry[];
+  readonly groups: readonly PolicyMapGroup[];
   /** The entries did not fit: the agent replaced them all by a denial of everything. */
   readonly lockedDown: boolean;
 }
 
-/** Bits of a key in front of protocol and port: the identity and the byte with the direction. */
-export const STATIC_PREFIX_BITS = 40;
+/** Every entry, in order of direction, identity, protocol, port, prefix. */
+export function mapEntries({ groups }: EndpointPolicyMap): readonly PolicyMapEntry[] {
+  const entries = groups.flatMap(({ direction, identities, ports }) => identities.flatMap((identity) => ports.map((port) => ({ ...port, identity, direction }))));
+  return entries.sort((a, b) => compareDirections(a, b) || a.identity - b.identity || a.protocol - b.protocol || a.port - b.port || a.prefix - b.prefix);
+}
+
+function compareDirections(a: PolicyMapKey, b: PolicyMapKey): number {
+  return a.direction === b.direction ? 0 : a.direction < b.direction ? -1 : 1;
+}
+
+export function mapSize({ groups }: Pick<EndpointPolicyMap, "groups">): number {
+  return groups.reduce((sum, { identities, ports }) => sum + identities.length * ports.length, 0);
+}
+
 /** Prefix of a key that names the protocol and no port. */
 export const PROTOCOL_PREFIX = 8;
 /** Prefix of a key that names one port. */

@@ -8,6 +8,7 @@ import {
 import type { Arena } from "./arena.ts";
 import { writeAddresses, writeAddresses6 } from "./cluster-addresses.ts";
 import { clusterImageBytes6, configFlags6, type SharedTables6, writeNodeTables6, writeShared6 } from "./cluster-image6.ts";
+import { type ClusterPolicyImage, clusterPolicyBytes, writeClusterPolicy } from "./endpoint-policy-image.ts";
 import { writeIpcache } from "./ipcache-image.ts";
 import { type RouteImage, writeNode } from "./node-image.ts";
 import { writePolicyTable } from "./policy-image.ts";
@@ -47,7 +48,7 @@ export function clusterImageBytes(tables: DatapathTables): number {
   const endpoints = tables.nodes.reduce((sum, node) => sum + node.endpoints.length, 0);
   const routes = tables.nodes.reduce((sum, node) => sum + node.routes.length + node.rules.length, 0);
   return 4 * 1024 * 1024 + tables.nodes.length * 2048 + endpoints * 4 * 48 + endpoints * 4 * 32 + tables.ipcache.length * 64 + tables.policyEntries.length * 128 + routes * 96 +
-    clusterImageBytes6(tables);
+    clusterImageBytes6(tables) + clusterPolicyBytes(tables.networkPolicy);
 }
 
 /** Writes everything that the control plane computed. `repair`: the intent semantics. */
@@ -59,11 +60,11 @@ export function writeCluster(arena: Arena, tables: DatapathTables, repair: boole
     tunnelEndpoint: entry.ownerNode < 0 || entry.isNode || entry.ownerOnly ? 0 : (tables.nodes[entry.ownerNode]?.address ?? 0),
   })));
   const shared6 = tables.config.ipv6 ? writeShared6(arena, tables, (entry) => uses.of(entry)) : null;
-  const flags = configFlags(tables.config, repair);
+  const flags = configFlags(tables.config, repair), networkPolicy = writeClusterPolicy(arena, tables);
   const nodes = arena.take(tables.nodes.length * 4), masquerades = masqueradeKeys(tables);
   let firstUse = 0;
   for (const [index, node] of tables.nodes.entries()) {
-    arena.put32(nodes + 4 * index, writeNodeOf(arena, node, index, tables.config, flags, policyTable, ipcacheTable, shared6, firstUse));
+    arena.put32(nodes + 4 * index, writeNodeOf(arena, node, index, tables.config, flags, policyTable, ipcacheTable, shared6, firstUse, networkPolicy));
     firstUse += node.devices.length + 1;
   }
   return {
@@ -107,7 +108,7 @@ function configFlags(config: DatapathConfig, repair: boolean): number {
 
 function writeNodeOf(
   arena: Arena, node: NodeTable, index: number, config: DatapathConfig, flags: number, policyTable: number, ipcacheTable: number,
-  shared6: SharedTables6 | null, firstUse: number,
+  shared6: SharedTables6 | null, firstUse: number, networkPolicy: ClusterPolicyImage,
 ): number {
   const ifindexOf = new Map(node.devices.map((device) => [device.name, device.ifindex]));
   const numbers = [0, ...new Set(node.rules.map((rule) => rule.table).filter((table) => table !== 0))];
@@ -117,8 +118,9 @@ function writeNodeOf(
     index, address: node.address, flags, policyTable, ipcacheTable,
     endpoints: node.endpoints.map((endpoint) => ({
       address: endpoint.address, flags: endpoint.host ? EPF_HOST : 0, ifindex: endpoint.ifindex, id: endpoint.endpointId, identity: endpoint.identity,
-      mac: endpoint.mac, nodeMac: endpoint.nodeMac,
+      mac: endpoint.mac, nodeMac: endpoint.nodeMac, policyMap: endpoint.host ? 0 : networkPolicy.mapOf(endpoint.identity),
     })),
+    networkPolicy: networkPolicy.node,
     devices: node.devices.map(({ ifindex, mac, mtu, masqueradeIp }, k) => ({ ifindex, mac, mtu, masqueradeIp, use: firstUse + k })),
     routes: numbers.map(routesOf),
     rules: node.rules.map((rule) => ({ from: rule.from, table: Math.max(0, numbers.indexOf(rule.table)) })),

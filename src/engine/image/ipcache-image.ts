@@ -32,18 +32,19 @@ export function writeIpcacheRecord(arena: Arena, entry: IpcacheRow): number {
   return record;
 }
 
-/** Writes an ipcache; entries that only their owner has point at the record of the next shorter prefix. */
+/** Writes an ipcache; entries that only their owner has point at the record that all others have for the same or the next
+ * shorter prefix. Of two entries of one prefix the owner's comes last. */
 export function writeIpcache(arena: Arena, entries: readonly IpcacheEntryImage[]): number {
   const byPrefix = new Map<string, number>();
   const keyOf = (address: number, bits: number): string => `${bits === 0 ? 0 : (address & (0xffffffff << (32 - bits))) >>> 0}/${bits}`;
   const values = entries.map((entry) => {
     const record = writeIpcacheRecord(arena, entry);
-    byPrefix.set(keyOf(entry.prefix.address, entry.prefix.bits), record);
+    if (!entry.ownerOnly) byPrefix.set(keyOf(entry.prefix.address, entry.prefix.bits), record);
     return { prefix: entry.prefix, value: record };
   });
   for (const [k, entry] of entries.entries()) {
     if (!entry.ownerOnly) continue;
-    for (let bits = entry.prefix.bits - 1; bits >= 0; bits--) {
+    for (let bits = entry.prefix.bits; bits >= 0; bits--) {
       const cover = byPrefix.get(keyOf(entry.prefix.address, bits));
       if (cover === undefined) continue;
       arena.put32((values[k]?.value ?? 0) + IC_COVER, cover);

@@ -5,7 +5,8 @@ import { EP_IDENTITY, N_FLAGS, N_TUNNEL_PORT, NF_DUAL_STACK, P_ENDPOINT, P_INFO_
 import {
   AU_EXPIRES, AU_LOCAL, AU_NODE, AU_REMOTE, AU_SIZE, AU_TYPE, EP_POLICY, MATCH_ALL, MATCH_L3_L4, MATCH_L3_ONLY, MATCH_L3_PROTO, MATCH_L4_ONLY, MATCH_NONE,
   MATCH_PROTO_ONLY, N_AUTH, N_AUTH_COUNT, N_NODE_IDS, N_POLICY_FLAGS, NI_ID, NPF_AUDIT, P_PV_AUTH, P_PV_ENTRY, P_PV_FLAGS, P_PV_MATCH, P_PV_REMOTE,
-  P_PV_VERDICT, PE_AUTH, PE_FLAGS, PE_PRECEDENCE, PE_PREFIX, PE_PROXY, PEF_DENY, PEF_EXPLICIT_AUTH, PM_EGRESS, PM_INGRESS, PRECEDENCE_MAX, PV_AUDITED,
+  P_PV_VERDICT, PE_AUTH, PE_FLAGS, PE_POLICY, PE_PRECEDENCE, PE_PREFIX, PE_PROXY, PEF_DENY, PEF_EXPLICIT_AUTH, PM_EGRESS, PM_INGRESS, PM_POLICY,
+  PRECEDENCE_MAX, PV_AUDITED,
   PV_INGRESS, PV_SENT, PV_WILDCARD,
 } from "../layout-policy.ts";
 import { intervalFind, staticFind } from "../table/static.ts";
@@ -129,6 +130,14 @@ export function policyEgress(pkt: i32, proto: i32, port: i32, status: i32, found
 /** Does the packet look like tunnel traffic of the pod's own making? Refused whatever the rules say. */
 export function isOwnTunnel(pkt: i32, proto: i32): boolean {
   return proto === PROTO_UDP && ld32(pkt + P_PORTS) >>> 16 === ld32(ld32(pkt + P_NODE) + N_TUNNEL_PORT);
+}
+
+/** Index of the network policy behind a drop with this number, -1 where none is: that of the entry that decided, or the first
+ * that selects the pod where no entry matched. */
+export function deniedBy(pkt: i32, code: i32): i32 {
+  if (code === 0 || ld32(pkt + P_PV_VERDICT) !== -code) return -1;
+  const entry: i32 = ld32(pkt + P_PV_ENTRY);
+  return entry !== 0 ? ld32(entry + PE_POLICY) : ld32(ld32(ld32(pkt + P_ENDPOINT) + EP_POLICY) + PM_POLICY);
 }
 
 /** policy_can_ingress for the pod that a packet is delivered to: 0, the proxy's port (raw), or drop 133, 134, 181, 189. */

@@ -4,12 +4,14 @@ import {
   E_POLICY, N_INDEX, P_CT_STATUS, P_FRAME, P_LEN, P_NAT, P_NODE, P_POLICY, P_SEQ_HI, P_SEQ_LO, P_TIME_NSEC,
   P_TIME_SEC, P_TO, P_TUNNEL_REMOTE, P_TUNNEL_VNI, P_WIRE_LEN,
 } from "../layout.ts";
+import { P_PV_ENTRY, P_PV_FLAGS, P_PV_MATCH, P_PV_REMOTE, PE_RULE } from "../layout-policy.ts";
 import { copyAddress6 } from "../wire/address6.ts";
 import { ETH_LEN, IP_HEADER } from "../wire/ipv4.ts";
 import { isIpv6, natAddress, natPort } from "./family.ts";
 import {
-  STREAM_OVERLAY, STREAM_TRACE, TR_CT, TR_HOOK, TR_LEN, TR_NAT_ADDR, TR_NAT_FAMILY, TR_NAT_PORT, TR_NODE, TR_NSEC, TR_POLICY, TR_REMOTE, TR_SEC, TR_SEQ_HI, TR_SEQ_LO,
-  TR_SIZE, TR_TO, TR_VERDICT, TR_VNI, TR_WIRE_LEN, X_CURSORS, X_LIMITS, X_MADE, X_TRACE_UNTIL, X_WRITE,
+  STREAM_OVERLAY, STREAM_TRACE, TR_CT, TR_HOOK, TR_LEN, TR_NAT_ADDR, TR_NAT_FAMILY, TR_NAT_PORT, TR_NODE, TR_NSEC, TR_POLICY, TR_PV_FLAGS, TR_PV_MATCH,
+  TR_PV_REMOTE, TR_PV_RULE, TR_REMOTE, TR_SEC, TR_SEQ_HI, TR_SEQ_LO, TR_SIZE, TR_TO, TR_VERDICT, TR_VNI, TR_WIRE_LEN, X_CURSORS, X_LIMITS, X_MADE, X_TRACE_UNTIL,
+  X_WRITE,
 } from "./layout-batch.ts";
 import { outerPort, passingRoute, putOuter, TUNNEL_OVERHEAD } from "./outer.ts";
 import { sketchFrame, sketchTunnel } from "./sketch.ts";
@@ -97,6 +99,11 @@ export function emitTrace(cx: i32, pkt: i32, hook: i32, verdict: i32): void {
   st32(at + TR_SEQ_HI, ld32(pkt + P_SEQ_HI));
   st32(at + TR_REMOTE, ld32(pkt + P_TUNNEL_REMOTE));
   st32(at + TR_VNI, ld32(pkt + P_TUNNEL_VNI));
+  const decided: i32 = ld32(pkt + P_PV_ENTRY);
+  st32(at + TR_PV_FLAGS, ld32(pkt + P_PV_FLAGS));
+  st32(at + TR_PV_REMOTE, ld32(pkt + P_PV_REMOTE));
+  st32(at + TR_PV_MATCH, ld32(pkt + P_PV_MATCH));
+  st32(at + TR_PV_RULE, decided === 0 ? -1 : ld32(decided + PE_RULE));
   copy(at + TR_SIZE, ld32(pkt + P_FRAME), length);
   st32(cursor, at + TR_SIZE + length);
 }

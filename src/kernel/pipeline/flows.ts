@@ -6,7 +6,7 @@ import {
 } from "../layout.ts";
 import { F6_NAT_ADDR, S_FLOW6, TAIL_DADDR, X6_TAIL } from "../layout6.ts";
 import {
-  F_DROP, F_DROP_BYTES, F_DROP_PACKETS, F_FIRST, F_FIRST_DROP, F_FIRST_NSEC, F_FIRST_SEC, F_FLAGS, F_FWD_BYTES, F_FWD_PACKETS, F_GATEWAY_NODE,
+  F_DENIED_BY, F_DROP, F_DROP_BYTES, F_DROP_PACKETS, F_FIRST, F_FIRST_DROP, F_FIRST_NSEC, F_FIRST_SEC, F_FLAGS, F_FWD_BYTES, F_FWD_PACKETS, F_GATEWAY_NODE,
   F_IDENTITY, F_LAST, F_LAST_NSEC, F_LAST_SEC, F_NAT_ADDR, F_NAT_PORT, F_OUTCOME, F_POLICY, F_REPLY_BYTES, F_REPLY_PACKETS, FF_EGRESS_GATEWAY,
   FF_EXCLUDED, FF_MASQUERADED, FK_POD, OUT_DROPPED,
 } from "../layout-flow.ts";
@@ -15,6 +15,7 @@ import { insert6 } from "../table/dynamic6.ts";
 import { copyAddress6 } from "../wire/address6.ts";
 import { ICMP_HEADER, ICMP_ID, ICMP_TYPE, within } from "../wire/l4.ts";
 import { namesGateway } from "../datapath/lookups.ts";
+import { deniedBy } from "../datapath/policy.ts";
 import { isPortProtocol, loadPorts, swapPorts } from "../datapath/ports.ts";
 import { loadPorts6 } from "../datapath/ports6.ts";
 import { ST_EGRESS_GATEWAY } from "../datapath/snat.ts";
@@ -102,6 +103,7 @@ export function flowSettle(cx: i32, pkt: i32, reply: boolean, outcome: i32, code
     add(flow + F_DROP_BYTES, bytes);
     if (ld32(flow + F_DROP) === 0) {
       st32(flow + F_DROP, code);
+      st32(flow + F_DENIED_BY, deniedBy(pkt, code) + 1);
       stf64(flow + F_FIRST_DROP, seq);
     }
     const record: i32 = ld32(pkt + P_POLICY);

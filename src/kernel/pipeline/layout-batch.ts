@@ -106,7 +106,7 @@ export const U_REPLY_BYTES: i32 = 24;
 export const U_FLOWS: i32 = 32;
 export const U_SIZE: i32 = 40;
 
-/** Tally: key (kind<<16 | hook<<8 | drop number, node, policy, 0). */
+/** Tally: key (kind<<16 | hook<<8 | drop number, node, policy, index of the network policy that denied + 1 or 0). */
 export const TL_PACKETS: i32 = 24;
 export const TL_BYTES: i32 = 32;
 export const TL_FIRST: i32 = 40;
@@ -173,4 +173,10 @@ export const TR_REMOTE: i32 = 56;
 export const TR_VNI: i32 = 60;
 /** 4 or 16 bytes in wire order. */
 export const TR_NAT_ADDR: i32 = 64;
-export const TR_SIZE: i32 = 80;
+/** Network policy: PV_… bits (0: it was not asked), identity of the other end, MATCH_…, and the index of the rule that decided,
+ * -1 for none. */
+export const TR_PV_FLAGS: i32 = 80;
+export const TR_PV_REMOTE: i32 = 84;
+export const TR_PV_MATCH: i32 = 88;
+export const TR_PV_RULE: i32 = 92;
+export const TR_SIZE: i32 = 96;

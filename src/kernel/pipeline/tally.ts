@@ -1,6 +1,7 @@
 // Counting: the one place where outcomes become numbers.
 import { ld32, ldf64, mul, stf64 } from "../mem.ts";
 import { D_MASQUERADE, D_MASQUERADE6, D_SIZE, D_USE, E_POLICY, N_DEVICE_COUNT, N_DEVICES, N_INDEX, P_COUNTED, P_NODE, P_POLICY } from "../layout.ts";
+import { deniedBy } from "../datapath/policy.ts";
 import { find, insert } from "../table/dynamic.ts";
 import { sameAddress6 } from "../wire/address6.ts";
 import {
@@ -19,14 +20,15 @@ export function countOutcome(cx: i32, pkt: i32, outcome: i32): void {
   add(at + 8, 0.0 + ld32(pkt + P_COUNTED));
 }
 
-/** Packets that ended in a hook, by kind (drop, pass), hook, number, node and policy. The table holds 65,536 combinations;
+/** Packets that ended in a hook, by kind (drop, pass), hook, number, node, policy and network policy. The table holds 65,536 combinations;
  * beyond them only the totals count. */
 export function countTally(cx: i32, pkt: i32, kind: i32, hook: i32, code: i32): void {
   const table: i32 = ld32(cx + X_TALLIES), record: i32 = ld32(pkt + P_POLICY);
   const k0: i32 = (kind << 16) | (hook << 8) | code, node: i32 = ld32(ld32(pkt + P_NODE) + N_INDEX);
   const policy: i32 = record === 0 ? -1 : ld32(record + E_POLICY);
-  let entry: i32 = find(table, k0, node, policy, 0);
-  if (entry === 0) entry = insert(table, k0, node, policy, 0);
+  const denied: i32 = deniedBy(pkt, code) + 1;
+  let entry: i32 = find(table, k0, node, policy, denied);
+  if (entry === 0) entry = insert(table, k0, node, policy, denied);
   if (entry === 0) return;
   if (ldf64(entry + TL_PACKETS) === 0.0) stf64(entry + TL_FIRST, seqOf(pkt));
   add(entry + TL_PACKETS, 1.0);

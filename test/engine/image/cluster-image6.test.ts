@@ -1,5 +1,6 @@
 // The IPv6 side of a compiled cluster as the kernel's look-ups read it back.
 import { beforeAll, describe, expect, test } from "vitest";
+import { NO_NETWORK_POLICY } from "../../../src/control/network-policy/network-policy-tables.ts";
 import type { DatapathConfig, DatapathTables, DeviceTable, NodeTable } from "../../../src/control/tables.ts";
 import { getAddress6, putAddress6 } from "../../../src/engine/image/address6.ts";
 import { Arena, sharedMemory, wireWord } from "../../../src/engine/image/arena.ts";
@@ -53,6 +54,7 @@ const TABLES = {
     source: ipv6("fd00:10:1::10"), destination: prefix6("2001:db8:113::/64"), gatewayIp: 0xc0a8010c, egressIp: ipv6("fd00:c0a8:1::50"), egressIfindex: 10,
     gatewayNode: 1, policy: 0,
   }],
+  networkPolicy: NO_NETWORK_POLICY,
 } satisfies DatapathTables;
 
 let arena: Arena;
