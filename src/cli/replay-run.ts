@@ -55,8 +55,8 @@ export async function runReplayCommand(
     seed: settings.seed, tracePackets: settings.tracePackets, maxFlows: settings.maxFlows,
   }, settings, machinery, terminal, interrupt);
 
-  const counter = new FlowCounter();
   const names = tableNames(cluster.tables);
+  const counter = new FlowCounter(names);
   const count = counter.add.bind(counter);
   const files = [...end.files];
   if (folder !== null && settings.write.has("flows")) {

@@ -24,6 +24,8 @@ export const ASSUMPTION_RULES = {
   "identity-derived": "identities of label sets without a CiliumIdentity are numbered from 20001 in order of their labels",
   "identity-labels-from-endpoint": "labels of identities without a CiliumIdentity are taken from the CiliumEndpoint",
   "namespace-labels-assumed": "namespaces without a Namespace object have only the label kubernetes.io/metadata.name",
+  "service-backends-from-pods": "services without EndpointSlice and Endpoints lead to the running pods that their selectors match",
+  "service-numbers-derived": "backends and reverse NAT entries of services are numbered in order of namespace, name and port",
 } as const satisfies Readonly<Record<string, string>>;
 
 export type AssumptionRule = keyof typeof ASSUMPTION_RULES;

@@ -16,6 +16,7 @@ import type { MapOverflow } from "./map-overflow.ts";
 import { gatewayHints } from "./node-devices.ts";
 import { addressClashes, buildNode, type BuiltNode } from "./node-tables.ts";
 import { buildPolicyMaps } from "./policy-entries.ts";
+import { type CompiledServices, compileServices } from "./services.ts";
 import type { ResolvedGateway, ResolvedPolicy } from "./policy-slots.ts";
 import type { DatapathTables, PolicyRef } from "./tables.ts";
 
@@ -35,6 +36,8 @@ export interface CompiledControl {
   readonly endpoints: readonly ClusterEndpoint[];
   readonly policiesInForce: readonly AcceptedPolicy[];
   readonly overflows: readonly MapOverflow[];
+  /** Where in the manifests a service's backends are. */
+  readonly backendPlaces: CompiledServices["backendPlaces"];
   readonly assumptions: readonly Assumption[];
   readonly ignored: readonly IgnoredKind[];
   readonly fileCount: number;
@@ -75,15 +78,17 @@ export function compileTables(cluster: Cluster, options: CompileOptions): Compil
   const maps = buildPolicyMaps(resolved, cluster.policies, endpoints, nodes, config, assumptions, findings);
   findings.push(...ipv6NotRouted(cluster));
 
+  const services = compileServices(cluster, installation, assumptions, findings);
   const ipcaches = buildIpcaches(config, nodes, built, endpoints);
   const { policyEntries, policyEntries6, conflicts, overflows } = maps;
   return {
-    tables: { config, nodes: built.map(({ table }) => table), policies, policyEntries, policyEntries6, ...ipcaches },
+    tables: { config, nodes: built.map(({ table }) => table), policies, policyEntries, policyEntries6, ...ipcaches, services: services.tables },
     findings: findings.sort(byPlaceAndRule),
     conflicts,
     endpoints,
     policiesInForce: accepted,
     overflows,
+    backendPlaces: services.backendPlaces,
     assumptions: assumptions.list(),
     ignored: cluster.ignored,
     fileCount: cluster.fileCount,

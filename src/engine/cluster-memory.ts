@@ -1,3 +1,4 @@
+import { P_SPARE, SPARE_BYTES } from "../kernel/layout6.ts";
 import { P_ROOM, T_CAPACITY, T_ENTRIES, T_INDEX, T_MASK, T_MAX_MASK, T_SIZE, T_STRIDE } from "../kernel/layout.ts";
 import {
   NC_COUNT, QUOTA_MAPS, STREAM_COUNT, TALLY_CAPACITY, TL_STRIDE, U_SIZE, X_ADDRESSES, X_MADE, X_MASQUERADE, X_NODE_COUNT, X_NODES, X_NOTES, X_OPTIONS, X_PACKET,
@@ -7,6 +8,7 @@ import {
 import { InputError } from "../cluster/input-error.ts";
 import { Arena, sharedMemory } from "./image/arena.ts";
 import { type ClusterImage, clusterImageBytes, masqueradeKeys, writeCluster } from "./image/cluster-image.ts";
+import { affinityPerShard } from "./image/cluster-services.ts";
 import { type ShardCapacity, writeShard } from "./image/shard-image.ts";
 import { DESCRIPTOR_AREA_BYTES, FRAME_AREA_BYTES, memoryBytes, SHARD_COUNT, shardCapacity, SLOT_COUNT, STREAM_BYTES, WORKER_SCRATCH } from "./memory-plan.ts";
 import type { ReplayOptions } from "./replay-options.ts";
@@ -33,13 +35,14 @@ export interface ClusterMemory {
 /** Throws InputError where the cluster is too large. */
 export function layOutMemory(options: ReplayOptions, workers: number): ClusterMemory {
   const { tables } = options;
-  const capacity = shardCapacity(options.maxFlows);
-  const staticBytes = clusterImageBytes(tables);
+  const affinity = affinityPerShard(tables);
+  const capacity: ShardCapacity = { ...shardCapacity(options.maxFlows), ...(affinity === undefined ? {} : { affinity }) };
+  const staticBytes = clusterImageBytes(tables) + workers * SPARE_BYTES;
   const uses = tables.policyEntries.length + 2 * masqueradeKeys(tables).length;
   const bytes = memoryBytes(staticBytes, workers, tables.nodes.length, uses, capacity);
   if (bytes > LARGEST_MEMORY) throw tooLarge(bytes, tables.policyEntries.length);
   const arena = new Arena(sharedMemory(bytes));
-  const image = writeCluster(arena, tables, options.semantics === "intent");
+  const image = writeCluster(arena, tables, options.semantics === "intent", options.seed | 0);
   const frameAreas = Array.from({ length: SLOT_COUNT }, () => arena.take(FRAME_AREA_BYTES, 64));
   const shards = Array.from({ length: SHARD_COUNT }, (_, k) => writeShard(arena, capacity, (options.seed + k * 0x9e3779b1) | 0));
   const shardArray = arena.take(SHARD_COUNT * 4);
@@ -64,7 +67,10 @@ function layOutWorker(
 ): WorkerAddresses {
   const nodes = options.tables.nodes.length;
   const context = arena.take(X_SIZE, 64);
-  arena.put32(context + X_PACKET, arena.take(P_ROOM, 64));
+  const packet = arena.take(P_ROOM, 64);
+  // Room for answers of the pods' own programs (a service without backends).
+  arena.put32(packet + P_SPARE, arena.take(SPARE_BYTES, 64));
+  arena.put32(context + X_PACKET, packet);
   arena.put32(context + X_NODES, image.nodes);
   arena.put32(context + X_NODE_COUNT, nodes);
   arena.put32(context + X_SHARDS, shardArray);

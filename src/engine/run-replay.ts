@@ -24,6 +24,7 @@ import { MapQuotas } from "./map-quotas.ts";
 import { clusterAddresses } from "./image/cluster-image.ts";
 import { SLOT_COUNT } from "./memory-plan.ts";
 import type { ReplayEnd, ReplayHooks, ReplayOptions } from "./replay-options.ts";
+import { ServiceBook } from "./service-book.ts";
 import { Steering } from "./steer.ts";
 import { WorkerPool } from "./worker-pool.ts";
 import type { WorkerTiming } from "./worker-protocol.ts";
@@ -110,7 +111,7 @@ class ReplayRun {
     this.#merged = merged;
     this.#bytesTotal = bytesTotal;
     this.#tally = new CaptureTally(options.captures.length);
-    const steering = new Steering(new AddressBook(clusterAddresses(options.tables)), options.tables.config.tunnelPort);
+    const steering = new Steering(new AddressBook(clusterAddresses(options.tables)), options.tables.config.tunnelPort, new ServiceBook(options.tables, options.seed | 0));
     this.#filler = new ChunkFiller(merged, memory, steering, this.#tally, options);
     this.#garbage = new GarbageSchedule(options.tables.nodes.length, CLOCK_START);
     this.#quotas = new MapQuotas(memory, options.tables.nodes.length, options.tables.config);

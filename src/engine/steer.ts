@@ -1,10 +1,12 @@
 // Where a packet of the capture enters the cluster, and which shard it belongs to. Looks at addresses only, so that both
-// directions of a flow, its fragments and all flows that could collide on a SNAT port meet in one shard.
+// directions of a flow, its fragments and all flows that could collide on a SNAT port meet in one shard; in the place of a
+// service's address stands that of the backend which the kernel will draw (service-book.ts).
 import type { IgnoredReason } from "../observe/run-result.ts";
 import { ENTRY_HOST, ENTRY_NETDEV, ENTRY_OVERLAY, ENTRY_POD, ENTRY_REPLY } from "../kernel/pipeline/layout-batch.ts";
 import type { AddressBook } from "./address-book.ts";
 import { ADDRESS_FURTHER, ADDRESS_NODE, ADDRESS_POD } from "./image/cluster-image.ts";
 import { hashWord } from "./image/static-hash.ts";
+import type { ServiceBook } from "./service-book.ts";
 import { SHARD_COUNT } from "./memory-plan.ts";
 
 const IP_HEADER = 20, UDP_HEADER = 8, TUNNEL_HEADER = 8, ETH_HEADER = 14;
@@ -21,10 +23,13 @@ export class Steering {
   innerOffset = 0;
   readonly #book: AddressBook;
   readonly #tunnelPort: number;
+  readonly #services: ServiceBook | null;
 
-  constructor(book: AddressBook, tunnelPort: number) {
+  /** `services`: null where no service is translated packet by packet. */
+  constructor(book: AddressBook, tunnelPort: number, services: ServiceBook | null = null) {
     this.#book = book;
     this.#tunnelPort = tunnelPort;
+    this.#services = services === null || services.isEmpty ? null : services;
   }
 
   /** Steers the IPv4 packet at bytes[ip] of `length` captured and `wireLength` real bytes. `atPods`: the capture was taken
@@ -87,10 +92,28 @@ export class Steering {
   #shardOf(bytes: Uint8Array, ip: number, length: number, from: number, to: number, source: number, destination: number): number {
     const quoted = this.#quotedRemote(bytes, ip, length);
     if (quoted !== null) return hashWord(quoted) & (SHARD_COUNT - 1);
+    if (this.#services !== null && (from < 0) !== (to < 0)) {
+      const backend = this.#backend(this.#services, bytes, ip, length, source, destination, from >= 0);
+      if (backend !== null) return this.#shardOfEnd(backend, this.#book.nodeOf(from >= 0 ? from : to));
+    }
     if (this.#isOutside(from)) return hashWord(source) & (SHARD_COUNT - 1);
     if (this.#isOutside(to)) return hashWord(destination) & (SHARD_COUNT - 1);
     const a = this.#book.nodeOf(from), b = this.#book.nodeOf(to);
     return hashWord(Math.min(a, b) * 65_536 + Math.max(a, b)) & (SHARD_COUNT - 1);
+  }
+
+  /** The backend that a pod and a service have between them; the pod itself behind the service loopback. Null for other pairs. */
+  #backend(services: ServiceBook, bytes: Uint8Array, ip: number, length: number, source: number, destination: number, toService: boolean): number | null {
+    const client = toService ? source : destination, service = toService ? destination : source;
+    return services.isLoopback(service) ? client : services.backendOf(bytes, ip, length, client, service, toService);
+  }
+
+  /** Shard of what a pod of `node` and the address have between them. */
+  #shardOfEnd(address: number, node: number): number {
+    const end = this.#book.find(address);
+    if (this.#isOutside(end)) return hashWord(address) & (SHARD_COUNT - 1);
+    const other = this.#book.nodeOf(end);
+    return hashWord(Math.min(node, other) * 65_536 + Math.max(node, other)) & (SHARD_COUNT - 1);
   }
 
   /** None of the cluster's, or a node's further address, which every other node's ipcache takes for the world: pods of many

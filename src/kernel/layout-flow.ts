@@ -30,7 +30,11 @@ export const F_FIRST_SEC: i32 = 128;
 export const F_FIRST_NSEC: i32 = 132;
 export const F_LAST_SEC: i32 = 136;
 export const F_LAST_NSEC: i32 = 140;
-export const F_STRIDE: i32 = 144;
+/** Number of the service (SV_INDEX) plus one, 0 for none; the backend's address and port, 0 where there was none. */
+export const F_SERVICE: i32 = 144;
+export const F_BACKEND: i32 = 148;
+export const F_BACKEND_PORT: i32 = 152;
+export const F_STRIDE: i32 = 160;
 
 export const FF_OPENER_OUTSIDE: i32 = 1;
 export const FF_OPENER_ASSUMED: i32 = 2;

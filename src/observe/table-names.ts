@@ -8,6 +8,10 @@ export interface TableNames {
   policy(index: number): string | null;
   /** namespace/name of the pod that has the address, null for none. */
   pod(address: number): string | null;
+  /** namespace/name of the service of an entry of services.ipv4, by its index. */
+  service(entry: number): string | null;
+  /** The same by its address, port and protocol; null for none. */
+  serviceAt(address: number, port: number, protocol: number): string | null;
 }
 
 export function tableNames(tables: DatapathTables): TableNames {
@@ -15,7 +19,12 @@ export function tableNames(tables: DatapathTables): TableNames {
   for (const node of tables.nodes) {
     for (const endpoint of node.endpoints) if (!endpoint.host) pods.set(endpoint.address, endpoint.label);
   }
+  const { objects, ipv4 } = tables.services;
+  const service = (entry: number): string | null => objects[ipv4.entries[entry]?.service ?? -1]?.name ?? null;
+  const addresses = new Map(ipv4.entries.map(({ address, port, protocol }, index) => [`${address} ${port} ${protocol}`, index]));
   return {
+    service,
+    serviceAt: (address, port, protocol) => (addresses.size === 0 ? null : service(addresses.get(`${address} ${port} ${protocol}`) ?? -1)),
     node: (index) => tables.nodes[index]?.name ?? null,
     policy: (index) => tables.policies[index]?.name ?? null,
     pod: (address) => pods.get(address) ?? null,

@@ -2,7 +2,9 @@
 // right checksums.
 import { ICMP, TCP, UDP } from "./packet-request.ts";
 
-const ETH = 14, IP = 20, TTL = 64;
+const ETH = 14, IP = 20;
+/** Linux' default. */
+export const PROBE_TTL = 64;
 
 export interface ProbeTuple {
   readonly protocol: number;
@@ -19,7 +21,7 @@ export function probeFrame(tuple: ProbeTuple, isAnswer: boolean): Uint8Array {
   view.setUint16(ETH, 0x4500);
   view.setUint16(ETH + 2, IP + l4.length);
   view.setUint16(ETH + 6, 0x4000);
-  frame[ETH + 8] = TTL;
+  frame[ETH + 8] = PROBE_TTL;
   frame[ETH + 9] = tuple.protocol;
   view.setUint32(ETH + 12, tuple.source);
   view.setUint32(ETH + 16, tuple.destination);

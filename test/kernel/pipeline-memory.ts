@@ -39,7 +39,7 @@ export class PipelineMemory {
     this.#arena = arena;
     this.addresses = clusterAddresses(tables);
     this.nodes = tables.nodes.length;
-    const first = arena.used, image = writeCluster(arena, tables, false);
+    const first = arena.used, image = writeCluster(arena, tables, false, 1);
     this.shards = Array.from({ length: SHARDS }, (_, k) => writeShard(arena, CAPACITY, 99 + k));
     const context = this.context = arena.take(X_SIZE, 64), shardArray = arena.take(SHARDS * 4);
     for (const [k, shard] of this.shards.entries()) arena.put32(shardArray + 4 * k, shard);

@@ -1,7 +1,7 @@
 // A made-up cluster and run whose numbers add up, in the shape of a real Monday: two policies that work, one without a
 // gateway, one without an egress IP, one that the agent ignores and one that nothing meets.
 import type { Finding } from "../../src/cluster/finding.ts";
-import type { DatapathTables, NodeTable, Prefix } from "../../src/control/tables.ts";
+import { type DatapathTables, NO_SERVICES, type NodeTable, type Prefix } from "../../src/control/tables.ts";
 import type { ReportInput } from "../../src/observe/report.ts";
 import type { FlowRecord, RunResult } from "../../src/observe/run-result.ts";
 
@@ -57,6 +57,7 @@ export const TABLES: DatapathTables = {
   ],
   ipcache6: [],
   policyEntries6: [],
+  services: NO_SERVICES,
 };
 
 export const FINDINGS: readonly Finding[] = [
@@ -114,7 +115,7 @@ export const MONDAY_RUN: RunResult = {
 
 export const FLOW: FlowRecord = {
   protocol: 6, source: ip("10.244.1.10"), sourcePort: 43210, destination: ip("35.190.247.9"), destinationPort: 443,
-  translated: { source: ip("10.0.1.100"), sourcePort: 43210 }, sourceNode: 0, gatewayNode: 2, policy: 0, excluded: false, identity: 20001,
+  translated: { source: ip("10.0.1.100"), sourcePort: 43210 }, service: null, sourceNode: 0, gatewayNode: 2, policy: 0, excluded: false, identity: 20001,
   opener: "pod", outcome: "delivered", forward: { packets: 6, bytes: 600 }, reply: { packets: 4, bytes: 400 }, dropped: { packets: 0, bytes: 0 },
   dropCode: 0, firstPacket: 1, lastPacket: 10, firstDroppedPacket: 0, firstTime: 1764000000, lastTime: 1764000000.5,
 };
@@ -127,7 +128,7 @@ export function reportInput(result: RunResult, changes: Partial<ReportInput> = {
       assumeOpener: "pod", seed: 1, write: ["pod", "overlay", "external", "trace", "flows"], tracePackets: 10000, maxFlows: 1000000,
     },
     tables: TABLES, clusterFileCount: 7, result,
-    flowTotals: { listed: result.flowCount, byOutcome: { forwarded: 0, delivered: result.flowCount, passed: 0, dropped: 0 }, withDrops: 0, policies: new Set() },
+    flowTotals: { listed: result.flowCount, byOutcome: { forwarded: 0, delivered: result.flowCount, passed: 0, dropped: 0 }, withDrops: 0, policies: new Set(), serviceUse: [], untranslatedServiceFlows: 0 },
     findings: [], assumptions: [], ignoredKinds: [], files: ["pod.pcap", "flows.jsonl", "report.json"], kernel: "wasm", workers: 2, nodeVersion: "v20.20.2",
     ...changes,
   };

@@ -6,6 +6,7 @@ import { A_ADDRESS, A_IFINDEX, A_KIND, A_MAC, A_NODE, A_SIZE } from "../../kerne
 import { type DatapathConfig, type DatapathTables, GATEWAY_EXCLUDED, GATEWAY_NONE, type NodeTable, type RouteEntry } from "../../control/tables.ts";
 import { type Arena, wireWord } from "./arena.ts";
 import { configFlags6 } from "./cluster-image6.ts";
+import { clusterServicesBytes, writeClusterServices } from "./cluster-services.ts";
 import { writeIpcache } from "./ipcache-image.ts";
 import { putMac, type RouteImage, writeNode } from "./node-image.ts";
 import { writePolicyTable } from "./policy-image.ts";
@@ -42,11 +43,11 @@ const HOST_MAC = [0x02, 0, 0, 0, 0xdd, 0x02];
 export function clusterImageBytes(tables: DatapathTables): number {
   const endpoints = tables.nodes.reduce((sum, node) => sum + node.endpoints.length, 0);
   const routes = tables.nodes.reduce((sum, node) => sum + node.routes.length + node.rules.length, 0);
-  return 4 * 1024 * 1024 + tables.nodes.length * 2048 + endpoints * 4 * 48 + endpoints * 4 * 32 + tables.ipcache.length * 64 + tables.policyEntries.length * 128 + routes * 96;
+  return 4 * 1024 * 1024 + tables.nodes.length * 2048 + endpoints * 4 * 48 + endpoints * 4 * 32 + tables.ipcache.length * 64 + tables.policyEntries.length * 128 + routes * 96 + clusterServicesBytes(tables);
 }
 
-/** Writes everything that the control plane computed. `repair`: the intent semantics. */
-export function writeCluster(arena: Arena, tables: DatapathTables, repair: boolean): ClusterImage {
+/** Writes everything that the control plane computed. `repair`: the intent semantics; `seed`: of the backend draws. */
+export function writeCluster(arena: Arena, tables: DatapathTables, repair: boolean, seed: number): ClusterImage {
   const uses: PolicyUseKey[] = [];
   const useOf = new Map<string, number>();
   const policyTable = writePolicyTable(arena, tables.policyEntries.map((entry) => {
@@ -71,6 +72,7 @@ export function writeCluster(arena: Arena, tables: DatapathTables, repair: boole
     arena.put32(nodes + 4 * index, writeNodeOf(arena, node, index, tables.config, flags, policyTable, ipcacheTable, firstUse));
     firstUse += node.devices.length + 1;
   }
+  writeClusterServices(arena, tables, nodes, seed);
   return { nodes, addresses: writeAddresses(arena, tables), uses, masquerades };
 }
 

@@ -22,6 +22,7 @@ import {
 import { NC_PACKETS_WITHOUT_FLOW } from "./layout-batch.ts";
 import { countFlow, countNote, countUse, masqueradeCounters, useCounters } from "./tally.ts";
 import { seqOf } from "./emit.ts";
+import { serviceFlow } from "./service-flows.ts";
 
 /** Does the ICMP message quote another packet? */
 export function quotesPacket(type: i32): boolean {
@@ -65,11 +66,9 @@ export function flowFor(pkt: i32, node: i32, proto: i32, kind: i32, pod: i32, re
 
 /** The flow that another pod opened to this one and that the packet at `ip` answers, 0 for none. */
 export function answeredFlow(pkt: i32, ip: i32, peerNode: i32): i32 {
-  const proto: i32 = ld8(ip + IP_PROTO), ports: i32 = flowPorts(pkt, ip);
-  return find(
-    ld32(pkt + P_SHARD) + S_FLOW, (peerNode << 16) | (proto << 8) | FK_POD, ld32(ip + IP_DST), ld32(ip + IP_SRC),
-    proto === PROTO_ICMP ? ports : swapPorts(ports),
-  );
+  const proto: i32 = ld8(ip + IP_PROTO), ports: i32 = flowPorts(pkt, ip), asked: i32 = proto === PROTO_ICMP ? ports : swapPorts(ports);
+  const flow: i32 = find(ld32(pkt + P_SHARD) + S_FLOW, (peerNode << 16) | (proto << 8) | FK_POD, ld32(ip + IP_DST), ld32(ip + IP_SRC), asked);
+  return flow !== 0 ? flow : serviceFlow(pkt, peerNode, proto, ld32(ip + IP_DST), ld32(ip + IP_SRC), asked);
 }
 
 /** The flow of a packet that a pod sends (fromPod) or gets; an ICMP error belongs to the flow it quotes. */

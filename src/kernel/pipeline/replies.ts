@@ -20,6 +20,7 @@ import {
 } from "./layout-batch.ts";
 import { quotedAt } from "./flows.ts";
 import { nodeAt } from "./walk.ts";
+import { restoreBackend } from "./service-flows.ts";
 import { countNote } from "./tally.ts";
 import { seqOf } from "./emit.ts";
 
@@ -71,13 +72,15 @@ function raiseTtl(ip: i32, hops: i32): void {
 export function restoreReply(cx: i32, pkt: i32, ip: i32, podPorts: i32): i32 {
   const own: i32 = ld32(ld32(pkt + P_NODE) + N_INDEX);
   const frame: i32 = ld32(pkt + P_FRAME), l4: i32 = l4Offset(ip), pod: i32 = ld32(ip + IP_DST), proto: i32 = ld8(ip + IP_PROTO);
+  const source: i32 = ld32(ip + IP_SRC);
   copy(ld32(cx + X_SAVED), frame, ld32(pkt + P_LEN));
   st32(pkt + P_NAT, 0);
   const quoted: i32 = quotedAt(pkt, ip);
+  const ports: i32 = quoted !== 0 ? podPorts : restoreBackend(pkt, ip, podPorts), fromService: boolean = ld32(ip + IP_SRC) !== source;
   let node: i32 = -1;
   if (quoted !== 0) node = restoreError(cx, pkt, ip, l4, quoted);
   else {
-    node = findMapping(cx, pkt, proto, pod, ld32(ip + IP_SRC), podPorts);
+    node = findMapping(cx, pkt, proto, pod, ld32(ip + IP_SRC), ports);
     const mapping: i32 = ld32(pkt + P_NAT), flow: i32 = ld32(pkt + P_FLOW);
     let address: i32 = 0;
     let port: i32 = 0;
@@ -99,7 +102,7 @@ export function restoreReply(cx: i32, pkt: i32, ip: i32, podPorts: i32): i32 {
       );
     }
   }
-  if (node >= 0) countNote(cx, NC_REPLY_RESTORED);
+  if (node >= 0 || fromService) countNote(cx, NC_REPLY_RESTORED);
   raiseTtl(ip, node >= 0 && node !== own ? 2 : 1);
   st32(pkt + P_NAT, 0);
   return node >= 0 ? node : own;

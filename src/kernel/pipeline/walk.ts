@@ -3,7 +3,7 @@ import { ld32, ld8, st32 } from "../mem.ts";
 import {
   D_IFINDEX, D_MAC, EP_FLAGS, EPF_HOST, N_DEVICES, N_FLAGS, N_INDEX, NF_GENEVE, NF_HOST_ROUTING, P_ENDPOINT, P_FIB_IFINDEX, P_FIB_NEXTHOP, P_FLAGS,
   P_FRAME, P_IFINDEX, P_MARK, P_NODE, P_NOTES, P_SEQ_LO, P_TO, P_TO_IFINDEX, P_TO_NEXTHOP, P_TUNNEL_REMOTE, P_TUNNEL_VNI, PF_SYNTHETIC, TO_ENDPOINT,
-  TO_NEIGH, TO_TUNNEL, NOTE_DEFECT_ECHO_ERROR_CSUM, NOTE_DEFECT_POD_ERROR_CSUM, NOTE_NAT_RETRIES_OVER_HALF, NOTE_REPLY,
+  TO_NEIGH, TO_SELF, TO_TUNNEL, NOTE_DEFECT_ECHO_ERROR_CSUM, NOTE_DEFECT_POD_ERROR_CSUM, NOTE_NAT_RETRIES_OVER_HALF, NOTE_REPLY,
 } from "../layout.ts";
 import { OUT_DELIVERED, OUT_FORWARDED, OUT_PASSED } from "../layout-flow.ts";
 import { staticFind } from "../table/static.ts";
@@ -22,6 +22,7 @@ import {
 } from "./layout-batch.ts";
 import { emitFrame, emitTrace, emitTunnel } from "./emit.ts";
 import { bookForward, bookReply, flowPorts } from "./flows.ts";
+import { bookService } from "./service-flows.ts";
 import { countNote, countTally } from "./tally.ts";
 
 export const AT_FROM_CONTAINER: i32 = 1;
@@ -56,10 +57,12 @@ export function walk(cx: i32, pkt: i32, start: i32): i32 {
     if (!isSynthetic(pkt)) {
       emitTrace(cx, pkt, hook, verdict);
       countHookNotes(cx, pkt);
+      if (at === AT_FROM_CONTAINER) bookService(pkt);
       if (at === AT_FROM_NETDEV && (ld32(pkt + P_NOTES) & NOTE_REPLY) !== 0) bookReply(cx, pkt);
     }
     if (verdict < 0) return dropped(cx, pkt, hook, verdict);
-    if (verdict === VERDICT_REDIRECT && ld32(pkt + P_TO) === TO_ENDPOINT) return delivered(cx, pkt, hook);
+    // An answer of the pod's own program goes back to the pod.
+    if (verdict === VERDICT_REDIRECT && (ld32(pkt + P_TO) === TO_ENDPOINT || ld32(pkt + P_TO) === TO_SELF)) return delivered(cx, pkt, hook);
     if (verdict === VERDICT_REDIRECT && ld32(pkt + P_TO) === TO_TUNNEL) {
       if (!throughTunnel(cx, pkt)) return OUT_FORWARDED;
       at = AT_FROM_OVERLAY;
