@@ -25,17 +25,25 @@ export function bookService(pkt: i32): void {
 }
 
 /** The packet at `ip`, captured on its way to a pod, carries a service's address: it gets back the backend's address and port,
- * by the connection's conntrack entry. `podPorts` are the flow's ports as the pod sends them; returned as the backend has
+ * by the connection's conntrack entry, or by the flow's record where that is gone. `podPorts` are the flow's ports as the pod sends them; returned as the backend has
  * them, unchanged where nothing was done. */
 export function restoreBackend(pkt: i32, ip: i32, podPorts: i32): i32 {
   const node: i32 = ld32(pkt + P_NODE), proto: i32 = ld8(ip + IP_PROTO);
   const maps: i32 = ld32(node + N_SERVICES), service: i32 = ld32(ip + IP_SRC), pod: i32 = ld32(ip + IP_DST);
   if (maps === 0 || !isPortProtocol(pkt, proto) || staticFind(ld32(maps + SM_ADDRESSES), service) === 0) return podPorts;
   const entry: i32 = find(ld32(pkt + P_SHARD) + S_CT, keyWord(pkt, proto, TUPLE_SERVICE), service, pod, podPorts);
-  const backend: i32 = entry === 0 ? 0 : staticFind(ld32(maps + SM_BACKENDS), ld32(entry + C_BACKEND));
-  if (backend === 0) return podPorts;
-  const l4: i32 = l4Offset(ip), withL4: boolean = hasL4Header(ip), port: i32 = podPorts >>> 16, address: i32 = ld32(backend + BE_ADDRESS);
-  const backendPort: i32 = ld32(backend + BE_PORT) !== 0 ? ld32(backend + BE_PORT) : port;
+  const backend: i32 = entry === 0 ? 0 : staticFind(ld32(maps + SM_BACKENDS), ld32(entry + C_BACKEND)), flow: i32 = ld32(pkt + P_FLOW);
+  let address: i32 = 0, named: i32 = 0;
+  if (backend !== 0) {
+    address = ld32(backend + BE_ADDRESS);
+    named = ld32(backend + BE_PORT);
+  } else if (flow !== 0) {
+    address = ld32(flow + F_BACKEND);
+    named = ld32(flow + F_BACKEND_PORT);
+  }
+  if (address === 0) return podPorts;
+  const l4: i32 = l4Offset(ip), withL4: boolean = hasL4Header(ip), port: i32 = podPorts >>> 16;
+  const backendPort: i32 = named !== 0 ? named : port;
   rewriteHeaders(pkt, proto, ETH_LEN, withL4, l4, service, address, IP_SRC, port, backendPort, L4_SPORT, 0);
   if (address === pod) rewriteHeaders(pkt, proto, ETH_LEN, withL4, l4, pod, ld32(node + N_LOOPBACK), IP_DST, 0, 0, 0, 0);
   return (podPorts & 0xffff) | (backendPort << 16);

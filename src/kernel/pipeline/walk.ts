@@ -2,7 +2,7 @@
 import { ld32, ld8, st32 } from "../mem.ts";
 import {
   D_IFINDEX, D_MAC, EP_FLAGS, EPF_HOST, N_DEVICES, N_FLAGS, N_INDEX, NF_GENEVE, NF_HOST_ROUTING, P_ENDPOINT, P_FIB_IFINDEX, P_FIB_NEXTHOP, P_FLAGS,
-  P_FRAME, P_IFINDEX, P_MARK, P_NODE, P_NOTES, P_SEQ_LO, P_TO, P_TO_IFINDEX, P_TO_NEXTHOP, P_TUNNEL_REMOTE, P_TUNNEL_VNI, PF_SYNTHETIC, TO_ENDPOINT,
+  P_FRAME, P_IFINDEX, P_MARK, P_NODE, P_NOTES, P_SEQ_LO, P_TO, P_TO_IFINDEX, P_TO_NEXTHOP, P_TUNNEL_REMOTE, P_TUNNEL_VNI, P_WIRE_LEN, PF_SYNTHETIC, TO_ENDPOINT,
   TO_NEIGH, TO_SELF, TO_TUNNEL, NOTE_DEFECT_ECHO_ERROR_CSUM, NOTE_DEFECT_POD_ERROR_CSUM, NOTE_NAT_RETRIES_OVER_HALF, NOTE_REPLY,
 } from "../layout.ts";
 import { OUT_DELIVERED, OUT_FORWARDED, OUT_PASSED } from "../layout-flow.ts";
@@ -39,6 +39,7 @@ export function nodeAt(cx: i32, index: i32): i32 { return ld32(ld32(cx + X_NODES
  * minus the returned value of the hook, left in the tally. The outcome is OUT_FORWARDED, _DELIVERED, _PASSED or minus
  * the drop number. */
 export function walk(cx: i32, pkt: i32, start: i32): i32 {
+  const wire: i32 = ld32(pkt + P_WIRE_LEN);
   let at: i32 = start;
   for (let hooks: i32 = 0; hooks < MAX_HOOKS; hooks++) {
     let verdict: i32 = 0;
@@ -61,8 +62,8 @@ export function walk(cx: i32, pkt: i32, start: i32): i32 {
       if (at === AT_FROM_NETDEV && (ld32(pkt + P_NOTES) & NOTE_REPLY) !== 0) bookReply(cx, pkt);
     }
     if (verdict < 0) return dropped(cx, pkt, hook, verdict);
-    // An answer of the pod's own program goes back to the pod.
-    if (verdict === VERDICT_REDIRECT && (ld32(pkt + P_TO) === TO_ENDPOINT || ld32(pkt + P_TO) === TO_SELF)) return delivered(cx, pkt, hook);
+    if (verdict === VERDICT_REDIRECT && ld32(pkt + P_TO) === TO_ENDPOINT) return delivered(cx, pkt, hook);
+    if (verdict === VERDICT_REDIRECT && ld32(pkt + P_TO) === TO_SELF) return answered(cx, pkt, hook, wire);
     if (verdict === VERDICT_REDIRECT && ld32(pkt + P_TO) === TO_TUNNEL) {
       if (!throughTunnel(cx, pkt)) return OUT_FORWARDED;
       at = AT_FROM_OVERLAY;
@@ -105,6 +106,13 @@ function delivered(cx: i32, pkt: i32, hook: i32): i32 {
     emitFrame(cx, pkt, STREAM_POD);
   }
   return OUT_DELIVERED;
+}
+
+/** The program's own answer goes back to the pod; what is counted is the packet that it answers, of `wire` bytes. */
+function answered(cx: i32, pkt: i32, hook: i32, wire: i32): i32 {
+  const outcome: i32 = delivered(cx, pkt, hook);
+  st32(pkt + P_WIRE_LEN, wire);
+  return outcome;
 }
 
 /** Notes of a hook that are counters; each is counted once, where it arose. */
