@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
 import { loadCluster } from "../../src/cluster/load.ts";
 import { compileTables } from "../../src/control/compile.ts";
-import type { DatapathConfig, DatapathTables } from "../../src/control/tables.ts";
+import { type DatapathConfig, type DatapathTables, NO_SERVICES, type ServiceTables } from "../../src/control/tables.ts";
 import { AddressBook } from "../../src/engine/address-book.ts";
 import { Arena, sharedMemory } from "../../src/engine/image/arena.ts";
 import { ADDRESS_POD, clusterAddresses } from "../../src/engine/image/cluster-image.ts";
@@ -48,10 +48,27 @@ beforeAll(async () => {
         if (linkType === 1 && frame.length <= 1600) frames.push(Uint8Array.from(frame));
 });
 
+/** Services in the place of the captures' servers, so that both directions of their traffic meet them: backends are the servers, a pod and nobody. */
+function servicesOf({ nodes }: DatapathTables): ServiceTables {
+  const pod = nodes.flatMap(({ endpoints }) => endpoints).find(({ host }) => !host)?.address ?? 0, book = new AddressBook(clusterAddresses(tables)), seen = new Map<string, { address: number; port: number; protocol: number }>();
+  for (const frame of frames) {
+    if (frame.length < ETH + 24 || frame[ETH] !== 0x45 || book.find(wordAt(frame, ETH + 16)) >= 0) continue;
+    const view = new DataView(frame.buffer, frame.byteOffset), protocol = view.getUint8(ETH + 9), address = view.getUint32(ETH + 16), port = view.getUint16(ETH + 22);
+    if (protocol === 6 || protocol === 17) seen.set(`${address} ${port} ${protocol}`, { address, port, protocol });
+  }
+  const servers = [...seen.values()].slice(0, 40);
+  const backends = [...servers.slice(0, 5).map(({ address }) => address), pod].map((address, k) => ({ id: k + 1, address, port: k === 2 ? 0 : 8000 + k, terminating: k === 3 }));
+  return {
+    ...NO_SERVICES, translation: "per-packet", objects: [{ name: "test/all", at: { file: "test", line: 1, column: 1 } }],
+    ipv4: { backends, entries: servers.map((server, k) => ({ ...server, service: 0, revNat: k + 1, affinitySeconds: k % 3 === 0 ? 30 : 0, slots: k % 7 === 0 ? [] : [1 + (k % 6), 6] })) },
+  };
+}
+
 const CONFIGURATIONS: readonly (readonly [string, Partial<DatapathConfig>, number])[] = [
   ["VXLAN", {}, 0],
   ["Geneve, legacy host routing, opener assumed outside", { tunnelProtocol: "geneve", hostRouting: "legacy" }, XO_ASSUME_OUTSIDE],
   ["native routing, no fragment tracking, SCTP, few ports", { routingMode: "native", fragmentTracking: false, sctp: true, snatMinPort: 40_000, snatMaxPort: 40_003 }, 0],
+  ["services translated per packet", {}, 0],
 ];
 
 interface Descriptor {
@@ -113,7 +130,7 @@ describe.skipIf(!IS_BUILT)(`batches of hostile frames, seed ${SEED}${REASON}`, (
     mem.attach(arena.memory.buffer);
     mem.forbidAll();
     mem.budget(Infinity);
-    const configured = { ...tables, config: { ...tables.config, ...config } };
+    const configured = { ...tables, config: { ...tables.config, ...config }, ...(name.startsWith("services") ? { services: servicesOf(tables) } : {}) };
     const memory = new PipelineMemory(arena, configured, options), twin = new PipelineMemory(other, configured, options);
     const wasmKernel = kernelOn(wasmMemory, "wasm", WASM), book = new AddressBook(clusterAddresses(configured));
     expect(frames.length).toBeGreaterThan(1000);

@@ -5,6 +5,7 @@ import type { Arena } from "../../src/engine/image/arena.ts";
 import { clusterAddresses, type ClusterAddress, writeCluster } from "../../src/engine/image/cluster-image.ts";
 import { type ShardCapacity, writeShard } from "../../src/engine/image/shard-image.ts";
 import { K0, P_ROOM, T_CAPACITY, T_ENTRIES, T_INDEX, T_MASK, T_MAX_MASK, T_SIZE, T_STRIDE, T_USED } from "../../src/kernel/layout.ts";
+import { P_SPARE, SPARE_BYTES } from "../../src/kernel/layout6.ts";
 import { OUT_IGNORED } from "../../src/kernel/layout-flow.ts";
 import {
   B_SIZE, NC_COUNT, QUOTA_MAPS, STREAM_COUNT, TL_PACKETS, TL_STRIDE, U_SIZE, X_ADDRESSES, X_CURSORS, X_LIMITS, X_MADE, X_MASQUERADE, X_NODE_COUNT, X_NODES, X_NOTES,
@@ -43,13 +44,15 @@ export class PipelineMemory {
     this.shards = Array.from({ length: SHARDS }, (_, k) => writeShard(arena, CAPACITY, 99 + k));
     const context = this.context = arena.take(X_SIZE, 64), shardArray = arena.take(SHARDS * 4);
     for (const [k, shard] of this.shards.entries()) arena.put32(shardArray + 4 * k, shard);
+    const packet = arena.take(P_ROOM, 64);
+    arena.put32(packet + P_SPARE, arena.take(SPARE_BYTES, 64));
     this.totals = arena.take((OUT_IGNORED + 1) * 16);
     this.notes = arena.take(NC_COUNT * 8);
     this.due = arena.take(this.nodes * 4);
     this.collected = arena.take(this.nodes * 32);
     this.quotas = arena.take(this.nodes * QUOTA_MAPS * 4);
     for (const [field, value] of [
-      [X_PACKET, arena.take(P_ROOM, 64)], [X_NODES, image.nodes], [X_NODE_COUNT, this.nodes], [X_SHARDS, shardArray], [X_ADDRESSES, image.addresses],
+      [X_PACKET, packet], [X_NODES, image.nodes], [X_NODE_COUNT, this.nodes], [X_SHARDS, shardArray], [X_ADDRESSES, image.addresses],
       [X_WRITE, ALL_STREAMS], [X_OPTIONS, options], [X_TOTALS, this.totals], [X_NOTES, this.notes], [X_TALLIES, tallies(arena)],
       [X_USE, arena.take(Math.max(1, image.uses.length) * U_SIZE)], [X_MASQUERADE, arena.take(Math.max(1, image.masquerades.length) * 2 * U_SIZE)],
     ] as const) arena.put32(context + field, value);
