@@ -1,6 +1,6 @@
 // Where services lead: EndpointSlices to numbered backends (pkg/k8s/endpoints.go, pkg/loadbalancer).
 import type { IpAddress } from "../cluster/cidr.ts";
-import type { Cluster, EndpointSlice, Service, ServicePort } from "../cluster/model.ts";
+import type { EndpointSlice, Pod, Service, ServicePort } from "../cluster/model.ts";
 import { type Origin, placeOf } from "../cluster/origin.ts";
 import type { SourceRef } from "../cluster/source.ts";
 import type { AddressFamily } from "./address-family.ts";
@@ -25,14 +25,13 @@ export function offersOf(slices: readonly EndpointSlice[], port: ServicePort): O
       .flatMap(({ addresses, terminating, path }) => addresses.map((address): Offer => ({ address, port: number, terminating, origin: slice.origin, path })))));
 }
 
-/** What the endpoint controllers would write: the running pods that the selector matches. Null where a target port has a
- * container's name, which pods are not read for. */
-export function offersOfPods(cluster: Cluster, service: Service, port: ServicePort): Offer[] | null {
+/** What the endpoint controllers would write: the running pods of the service's namespace (`pods`) that the selector matches.
+ * Null where a target port has a container's name, which pods are not read for. */
+export function offersOfPods(pods: readonly Pod[], service: Service, port: ServicePort): Offer[] | null {
   const { targetPort } = port;
   if (typeof targetPort === "string") return null;
-  const selected = cluster.pods.filter((pod) =>
-    pod.namespace === service.namespace && pod.phase !== "Succeeded" && pod.phase !== "Failed" &&
-    [...service.selector].every(([key, value]) => pod.labels.get(key) === value));
+  const selected = pods.filter(({ phase, labels }) =>
+    phase !== "Succeeded" && phase !== "Failed" && [...service.selector].every(([key, value]) => labels.get(key) === value));
   return selected.flatMap((pod) => pod.addresses.map((address): Offer => ({ address, port: targetPort, terminating: false, origin: pod.origin, path: [] })));
 }
 

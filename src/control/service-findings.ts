@@ -27,7 +27,8 @@ export function noBackends(service: Service, index: number, slices: readonly End
   const held = (slices ?? []).reduce((sum, slice) => sum + slice.endpoints.length, 0);
   const why = slices === undefined
     ? "no EndpointSlice names it and it has no selector"
-    : held === 0 ? "its EndpointSlices hold no endpoint" : `none of the ${held} endpoints in its EndpointSlices is ready or serves, under a port of that name and protocol`;
+    : held === 0 ? "its EndpointSlices hold no endpoint"
+      : `none of the ${held} endpoints in its EndpointSlices is ready or serves, under a port of that name and protocol`;
   return {
     rule: "service-without-backends",
     severity: "warning",
@@ -106,14 +107,19 @@ export function serviceMapFull(service: Service, entries: number): Finding {
   };
 }
 
-export function sliceWithoutService(slice: EndpointSlice): Finding {
-  return {
+/** One finding for all slices of services that the model lacks. */
+export function slicesWithoutService(slices: readonly EndpointSlice[]): readonly Finding[] {
+  const [first] = slices;
+  if (first === undefined) return [];
+  const title = `${first.namespace}/${first.name}`, more = slices.length === 1 ? "" : ` (and ${slices.length - 1} more EndpointSlices like it)`;
+  const why = first.serviceName === "" ? "has no label kubernetes.io/service-name" : `belongs to service ${first.serviceName}, which is not in the model`;
+  return [{
     rule: "slice-without-service",
     severity: "info",
-    object: `EndpointSlice ${slice.namespace}/${slice.name}`,
-    at: placeOf(slice.origin),
-    message: slice.serviceName === "" ? `${slice.namespace}/${slice.name} has no label kubernetes.io/service-name` : `${slice.namespace}/${slice.name} belongs to service ${slice.serviceName}, which is not in the model`,
+    object: `EndpointSlice ${title}`,
+    at: placeOf(first.origin),
+    message: `${title} ${why}${more}`,
     effect: "its endpoints are backends of nothing",
     fix: "add the Service to --cluster, or correct the label",
-  };
+  }];
 }

@@ -1,6 +1,6 @@
 // Services to the tables that translate them: ClusterIP frontends with their backends, for each address family.
 import type { Finding } from "../cluster/finding.ts";
-import type { Cluster, EndpointSlice, Service, ServicePort } from "../cluster/model.ts";
+import type { Cluster, EndpointSlice, Pod, Service, ServicePort } from "../cluster/model.ts";
 import { placeOf } from "../cluster/origin.ts";
 import type { SourceRef } from "../cluster/source.ts";
 import { type AddressFamily, FAMILY_4, FAMILY_6 } from "./address-family.ts";
@@ -8,7 +8,7 @@ import type { AssumptionLog } from "./assumptions.ts";
 import type { Installation } from "./datapath-config.ts";
 import { BackendNumbers, type Offer, offersOf, offersOfPods } from "./service-backends.ts";
 import {
-  backendsUnknown, frontendsNotModelled, localTraffic, noBackends, noClusterIp, serviceMapFull, sharedAddress, sliceWithoutService,
+  backendsUnknown, frontendsNotModelled, localTraffic, noBackends, noClusterIp, serviceMapFull, sharedAddress, slicesWithoutService,
 } from "./service-findings.ts";
 import { NO_SERVICES, type ServiceEntryOf, type ServiceMapsOf, type ServiceTables } from "./tables.ts";
 
@@ -27,8 +27,9 @@ export function compileServices(cluster: Cluster, installation: Installation, as
   const { translation, withoutBackend, mapMax } = installation.services;
   const slices = slicesByService(cluster);
   const services = cluster.services.filter((service) => isOurs(service, findings));
-  for (const slice of unclaimedSlices(cluster)) findings.push(sliceWithoutService(slice));
-  const resolved = services.map((service) => ({ service, offers: serviceOffers(cluster, service, slices, assumptions, findings) }));
+  findings.push(...slicesWithoutService(unclaimedSlices(cluster)));
+  const pods = podsByNamespace(cluster);
+  const resolved = services.map((service) => ({ service, offers: serviceOffers(service, slices, pods, assumptions, findings) }));
   const ipv4 = new FamilyMaps(FAMILY_4, mapMax, findings), ipv6 = new FamilyMaps(FAMILY_6, mapMax, findings);
   for (const [index, { service, offers }] of resolved.entries()) {
     if (installation.config.ipv4) ipv4.add(service, index, offers);
@@ -50,6 +51,16 @@ function slicesByService(cluster: Cluster): ReadonlyMap<string, readonly Endpoin
     const name = `${slice.namespace}/${slice.serviceName}`, list = lists.get(name);
     if (list === undefined) lists.set(name, [slice]);
     else list.push(slice);
+  }
+  return lists;
+}
+
+function podsByNamespace({ pods }: Cluster): ReadonlyMap<string, readonly Pod[]> {
+  const lists = new Map<string, Pod[]>();
+  for (const pod of pods) {
+    const list = lists.get(pod.namespace);
+    if (list === undefined) lists.set(pod.namespace, [pod]);
+    else list.push(pod);
   }
   return lists;
 }
@@ -84,13 +95,14 @@ function isOurs(service: Service, findings: Finding[]): boolean {
 
 /** What every port of the service leads to, in the order of its ports. */
 function serviceOffers(
-  cluster: Cluster, service: Service, slices: ReadonlyMap<string, readonly EndpointSlice[]>, assumptions: AssumptionLog, findings: Finding[],
+  service: Service, slices: ReadonlyMap<string, readonly EndpointSlice[]>, pods: ReadonlyMap<string, readonly Pod[]>, assumptions: AssumptionLog,
+  findings: Finding[],
 ): readonly (readonly Offer[])[] {
   const own = slices.get(title(service));
   const fromPods = own === undefined && service.selector.size > 0;
   if (fromPods) assumptions.note("service-backends-from-pods");
   return service.ports.map((port, index) => {
-    const offers = fromPods ? offersOfPods(cluster, service, port) : offersOf(own ?? [], port);
+    const offers = fromPods ? offersOfPods(pods.get(service.namespace) ?? [], service, port) : offersOf(own ?? [], port);
     if (offers === null) findings.push(backendsUnknown(service, index));
     else if (offers.length === 0) findings.push(noBackends(service, index, own));
     return offers ?? [];

@@ -60,13 +60,12 @@ export function explain(control: ExplainedControl & ServiceControl, asked: Packe
   const picked = atSocket ? serviceChoice(control, entry, drawAtSocket(entry, asked, run.seed)) : null;
   if (picked !== null && picked.backend === null) return refused(control, asked, picked);
   const sent = picked === null || entry === null ? asked : toBackend(control, entry, asked, run.seed);
-  const tuple: ProbeTuple = {
-    protocol: sent.protocol, source: sent.pod.address, sourcePort: sent.sourcePort, destination: sent.destination, destinationPort: sent.destinationPort,
-  };
+  const tuple = tupleOf(sent);
   const first = run.send(probeFrame(tuple, false), ENTRY_POD, sent.node), left = first.outside === null ? null : readTuple(first.outside);
   // What decides behind the pod's program is the address that it translated to.
   const [entrance] = first.steps, translatedTo = entry === null || atSocket || entrance === undefined ? null : readTuple(entrance.frame);
-  const request = translatedTo === null || translatedTo.protocol !== sent.protocol ? sent : { ...sent, destination: translatedTo.destination, destinationPort: translatedTo.destinationPort };
+  const request = translatedTo === null || translatedTo.protocol !== sent.protocol ? sent
+    : { ...sent, destination: translatedTo.destination, destinationPort: translatedTo.destinationPort };
   const service = picked ?? (entry === null ? null : serviceChoice(control, entry, backendAt(control, entry, request.destination, request.destinationPort)));
   const path = explainPath(tables, request, first, tuple, service), forwarded = left !== null && path.outcome === "forwarded";
   const translated = first.steps.find((step) => step.hook === "to-netdev" && step.nat !== null);
@@ -85,6 +84,10 @@ export function explain(control: ExplainedControl & ServiceControl, asked: Packe
   };
 }
 
+function tupleOf({ protocol, pod, sourcePort, destination, destinationPort }: PacketRequest): ProbeTuple {
+  return { protocol, source: pod.address, sourcePort, destination, destinationPort };
+}
+
 function ends(tables: DatapathTables, { pod, node, destination, destinationPort, protocol }: PacketRequest): Pick<Explanation, "pod" | "destination" | "protocol"> {
   return {
     pod: { name: pod.label, address: formatIpv4(pod.address), identity: pod.identity, node: tables.nodes[node]?.name ?? "?" },
@@ -99,22 +102,28 @@ function toBackend({ tables }: ServiceControl, entry: ServiceEntryOf<number>, as
 
 function socketStep(tables: DatapathTables, asked: PacketRequest, sent: ProbeTuple, service: ServiceChoice): ExplainedStep {
   return {
-    node: tables.nodes[asked.node]?.name ?? "?", hook: "socket", facts: [...serviceFacts(service), service.backend === null ? "connect() fails: no route to host" : "translated when the socket connects; packets carry the backend's address"],
+    node: tables.nodes[asked.node]?.name ?? "?", hook: "socket",
+    facts: [
+      ...serviceFacts(service),
+      service.backend === null ? "connect() fails: no route to host" : "translated when the socket connects; packets carry the backend's address",
+    ],
     before: tupleText({ ...sent, destination: asked.destination, destinationPort: asked.destinationPort }), after: tupleText(sent), ttl: PROBE_TTL,
   };
 }
 
 /** connect() to a service without backends sends nothing (bpf_sock.c). */
 function refused({ tables }: ServiceControl, asked: PacketRequest, service: ServiceChoice): Explanation {
-  const tuple: ProbeTuple = { protocol: asked.protocol, source: asked.pod.address, sourcePort: asked.sourcePort, destination: asked.destination, destinationPort: asked.destinationPort };
   return {
-    ...ends(tables, asked), service, request: { outcome: "refused", drop: null, steps: [socketStep(tables, asked, tuple, service)] },
+    ...ends(tables, asked), service, request: { outcome: "refused", drop: null, steps: [socketStep(tables, asked, tupleOf(asked), service)] },
     outside: null, answer: null, throughGateway: false, gateway: null, policy: null, conditions: [withoutBackend(service)], alsoMatched: [],
   };
 }
 
 function withoutBackend({ name, at }: ServiceChoice): Condition {
-  return { condition: "service-has-backend", holds: false, detail: `service ${name} has no backend (${at})`, change: "give it ready endpoints: a selector that matches pods, or an EndpointSlice" };
+  return {
+    condition: "service-has-backend", holds: false, detail: `service ${name} has no backend (${at})`,
+    change: "give it ready endpoints: a selector that matches pods, or an EndpointSlice",
+  };
 }
 
 function isGatewayEntry(tables: DatapathTables, request: PacketRequest, policy: number): boolean {

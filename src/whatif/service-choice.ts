@@ -43,10 +43,11 @@ export function backendAt({ tables }: ServiceControl, entry: ServiceEntryOf<numb
 }
 
 export function serviceChoice(control: ServiceControl, entry: ServiceEntryOf<number>, id: number): ServiceChoice {
-  const { services } = control.tables, object = services.objects[entry.service], backend = services.ipv4.backends.find((each) => each.id === id), place = control.backendPlaces.ipv4(id);
+  const { services } = control.tables, object = services.objects[entry.service], place = control.backendPlaces.ipv4(id);
+  const backend = services.ipv4.backends.find((each) => each.id === id);
   return {
-    name: object?.name ?? "?", at: object === undefined ? "?" : formatSourceRef(object.at), translation: services.translation, address: formatIpv4(entry.address), port: entry.port,
-    choices: entry.slots.length,
+    name: object?.name ?? "?", at: object === undefined ? "?" : formatSourceRef(object.at), translation: services.translation,
+    address: formatIpv4(entry.address), port: entry.port, choices: entry.slots.length,
     backend: backend === undefined ? null : { address: formatIpv4(backend.address), port: backend.port, at: place === null ? null : formatSourceRef(place) },
   };
 }
