@@ -84,6 +84,19 @@ describe.skipIf(UNBUILT !== "")(UNBUILT === "" ? "services" : `services (skipped
     expect(linesOf(written)).toMatchObject([{ forward: { packets: 2 }, reply: { packets: 1 }, service: { backend: { pod: "shop/api-2" } } }]);
   });
 
+  it("lead a pod back to itself by the service loopback, and the answer too", async () => {
+    const pod = "10.244.1.20", loopback = "169.254.42.1", delivered = { ttl: 63 };
+    const alone = readFileSync(join(MODEL, "model.yaml"), "utf8").replace("- {addresses: [10.244.2.20], conditions: {ready: true}}\n", "");
+    const capture = scratch.file("itself.pcap", captureOf([
+      tcp(ends(pod, API), 41_000, 80, SYN), tcp(ends(loopback, pod), 41_000, 8080, SYN, 0, delivered),
+      tcp(ends(pod, loopback), 8080, 41_000, SYN_ACK), tcp(ends(API, pod), 80, 41_000, SYN_ACK, 0, delivered),
+    ]));
+    const written = await replayInto(scratch.place(), [capture], scratch.file("alone.yaml", alone));
+    expect(written.report.outcomes).toMatchObject({ received: { packets: 4 }, delivered: { packets: 4 } });
+    expect(written.report.replies).toMatchObject({ restored: 1, identical: 1 });
+    expect(linesOf(written)[0]).toMatchObject({ pod: "shop/api-1", service: { name: "shop/api", backend: { pod: "shop/api-1" } } });
+  });
+
   it("with session affinity send all connections of a client to one backend", async () => {
     const lines = linesOf(await run(Array.from({ length: 20 }, (_, k) => tcp(ends(CLIENT, STICKY), 44_000 + k, 443, SYN))));
     expect(new Set(lines.map(({ service }) => service?.backend?.address))).toEqual(new Set([drawn(tables, STICKY, 443, 44_000)]));
