@@ -57,8 +57,8 @@ export async function runReplayCommand(
     seed: settings.seed, tracePackets: settings.tracePackets, maxFlows: settings.maxFlows, profileDir: settings.profile ? folder : null,
   }, settings, machinery, terminal, interrupt);
 
-  const counter = new FlowCounter();
   const names = tableNames(cluster.tables);
+  const counter = new FlowCounter(names);
   const count = counter.add.bind(counter);
   const files = [...end.files];
   if (folder !== null && settings.write.has("flows")) {

@@ -11,7 +11,7 @@ import {
 } from "./kubernetes-schemas.ts";
 import { findManifests, type ManifestFile, readManifest } from "./manifest-files.ts";
 import type {
-  CiliumEndpoint, CiliumIdentity, Cluster, ClusterObject, EgressGatewayPolicy, Namespace, NodeNetwork, NodeObject, Pod,
+  CiliumEndpoint, CiliumIdentity, Cluster, ClusterObject, EgressGatewayPolicy, EndpointSlice, Namespace, NodeNetwork, NodeObject, Pod, Service,
 } from "./model.ts";
 import { networkPolicyFrom, networkPolicySchema } from "./kubernetes-network-policy-schema.ts";
 import type { CidrGroup, NetworkPolicy } from "./network-policy.ts";
@@ -23,6 +23,9 @@ import { compareRefs, type Origin, placeOf, type SourceDocument } from "./origin
 import { plainYamlDocuments } from "./plain-yaml-document.ts";
 import { policyFrom, policySchema } from "./policy-schema.ts";
 import { schemaProblems } from "./schema-problems.ts";
+import {
+  type EndpointSubsets, endpointSliceFrom, endpointSliceSchema, endpointsFrom, endpointsSchema, serviceFrom, serviceSchema,
+} from "./service-schemas.ts";
 import { isRecord, looksLikeHelmValues, SettingsReader } from "./settings.ts";
 import { formatSourceRef } from "./source.ts";
 import type { AssumedKind, SysdumpObjects } from "./sysdump-files.ts";
@@ -100,6 +103,9 @@ class ManifestReader {
   readonly #identities: CiliumIdentity[] = [];
   readonly #networkPolicies: NetworkPolicy[] = [];
   readonly #cidrGroups: CidrGroup[] = [];
+  readonly #services: Service[] = [];
+  readonly #endpointSlices: EndpointSlice[] = [];
+  readonly #endpointSubsets: EndpointSubsets[] = [];
 
   constructor(problems: InputProblem[]) {
     this.#problems = problems;
@@ -146,12 +152,21 @@ class ManifestReader {
       identities: this.#identities.sort((a, b) => a.number - b.number),
       networkPolicies: this.#networkPolicies.sort(byNamespaceAndName),
       cidrGroups: this.#cidrGroups.sort(byName),
+      services: this.#services.sort(byNamespaceAndName),
+      endpointSlices: this.#slices().sort(byNamespaceAndName),
       settings: this.#settings.settings(),
       settingsSources: this.#settings.sources,
       masqueradeAgent: this.#settings.masqueradeAgent,
       ignored: ignored.sort((a, b) => (a.kind < b.kind ? -1 : 1)),
       findings: [...this.#settings.findings, ...this.findings],
     };
+  }
+
+  /** Cilium reads EndpointSlices; an Endpoints object counts where its mirror is not among the manifests. */
+  #slices(): EndpointSlice[] {
+    const sliced = new Set(this.#endpointSlices.map(({ namespace, serviceName }) => `${namespace}/${serviceName}`));
+    const mirrored = this.#endpointSubsets.filter(({ namespace, name }) => !sliced.has(`${namespace}/${name}`));
+    return [...this.#endpointSlices, ...mirrored.flatMap(({ slices }) => slices)];
   }
 
   /** `listKind` and `listVersion`: what an item of a typed list (CiliumNodeList) is where it does not say so itself. */
@@ -195,6 +210,10 @@ class ManifestReader {
     } else if (kind === "Node" && core) this.#take(kind, value, origin, nodeSchema, nodeFrom, this.#nodes, []);
     else if (kind === "Pod" && core) this.#take(kind, value, origin, podSchema, podFrom, this.#pods, []);
     else if (kind === "Namespace" && core) this.#take(kind, value, origin, namespaceSchema, namespaceFrom, this.#namespaces, []);
+    else if (kind === "Service" && core) this.#take(kind, value, origin, serviceSchema, serviceFrom, this.#services, []);
+    else if (kind === "Endpoints" && core) this.#take(kind, value, origin, endpointsSchema, endpointsFrom, this.#endpointSubsets, []);
+    else if (kind === "EndpointSlice" && version.startsWith("discovery.k8s.io/"))
+      this.#take(kind, value, origin, endpointSliceSchema, endpointSliceFrom, this.#endpointSlices, []);
     else if (kind === "ConfigMap" && core && this.#readConfigMap(value, origin)) return;
     else this.#ignore(kind === "" ? "(no kind)" : kind, origin);
   }

@@ -119,6 +119,59 @@ export interface CiliumIdentity extends ClusterObject {
   readonly securityLabels: Labels;
 }
 
+export interface ServicePort {
+  /** "" where the manifest has none. */
+  readonly name: string;
+  readonly port: number;
+  /** IANA's number: 6, 17 or 132. */
+  readonly protocol: number;
+  /** A number, or the name of a container's port. */
+  readonly targetPort: number | string;
+  /** 0 for none. */
+  readonly nodePort: number;
+}
+
+export interface Service extends NamespacedObject {
+  readonly labels: Labels;
+  readonly annotations: Labels;
+  readonly type: "ClusterIP" | "NodePort" | "LoadBalancer" | "ExternalName";
+  readonly headless: boolean;
+  readonly clusterIps: readonly IpAddress[];
+  /** spec.externalIPs and the addresses of status.loadBalancer. */
+  readonly externalAddresses: readonly IpAddress[];
+  /** Empty: whoever writes the EndpointSlices says where the service leads. */
+  readonly selector: Labels;
+  readonly ports: readonly ServicePort[];
+  /** Session affinity by client address; 0 for none. */
+  readonly affinitySeconds: number;
+  /** internalTrafficPolicy: Local. */
+  readonly localOnly: boolean;
+}
+
+export interface SlicePort {
+  readonly name: string;
+  /** 0: all ports, for consumers that know what to do with that. */
+  readonly port: number;
+  readonly protocol: number;
+}
+
+export interface SliceEndpoint {
+  readonly addresses: readonly IpAddress[];
+  /** Path below the slice's object. */
+  readonly path: readonly (string | number)[];
+  readonly ready: boolean;
+  readonly serving: boolean;
+  readonly terminating: boolean;
+}
+
+/** An EndpointSlice, or a part of an Endpoints object in that shape. */
+export interface EndpointSlice extends NamespacedObject {
+  /** "" where no service is named. */
+  readonly serviceName: string;
+  readonly ports: readonly SlicePort[];
+  readonly endpoints: readonly SliceEndpoint[];
+}
+
 /** One option of the agent, by the agent's own name. */
 export interface Setting {
   readonly value: string;
@@ -152,6 +205,8 @@ export interface Cluster {
   readonly identities: readonly CiliumIdentity[];
   readonly networkPolicies: readonly NetworkPolicy[];
   readonly cidrGroups: readonly CidrGroup[];
+  readonly services: readonly Service[];
+  readonly endpointSlices: readonly EndpointSlice[];
   /** By the agent's option name; a ConfigMap cilium-config wins over Helm values. */
   readonly settings: ReadonlyMap<string, Setting>;
   readonly settingsSources: readonly SettingsSource[];

@@ -25,6 +25,8 @@ export const ASSUMPTION_RULES = {
   "cidr-identity-derived": "prefixes of network policies have identities from 16777217 in order of the policies, on every node alike",
   "identity-labels-from-endpoint": "labels of identities without a CiliumIdentity are taken from the CiliumEndpoint",
   "namespace-labels-assumed": "namespaces without a Namespace object have only the label kubernetes.io/metadata.name",
+  "service-backends-from-pods": "services without EndpointSlice and Endpoints lead to the running pods that their selectors match",
+  "service-numbers-derived": "backends and reverse NAT entries of services are numbered in order of namespace, name and port",
 } as const satisfies Readonly<Record<string, string>>;
 
 export type AssumptionRule = keyof typeof ASSUMPTION_RULES;

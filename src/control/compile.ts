@@ -19,6 +19,7 @@ import { compileNetworkPolicy, readPolicyOptions } from "./network-policy/networ
 import { gatewayHints } from "./node-devices.ts";
 import { addressClashes, buildNode, type BuiltNode } from "./node-tables.ts";
 import { buildPolicyMaps } from "./policy-entries.ts";
+import { type CompiledServices, compileServices } from "./services.ts";
 import type { ResolvedGateway, ResolvedPolicy } from "./policy-slots.ts";
 import type { DatapathTables, PolicyRef } from "./tables.ts";
 
@@ -41,6 +42,8 @@ export interface CompiledControl {
    * out. */
   readonly policiesIgnored: readonly AcceptedPolicy[];
   readonly overflows: readonly MapOverflow[];
+  /** Where in the manifests a service's backends are. */
+  readonly backendPlaces: CompiledServices["backendPlaces"];
   readonly assumptions: readonly Assumption[];
   readonly ignored: readonly IgnoredKind[];
   readonly fileCount: number;
@@ -88,16 +91,20 @@ export function compileTables(cluster: Cluster, options: CompileOptions): Compil
   const networkPolicy = compileNetworkPolicy(cluster, config, installation.clusterName, policyOptions, endpoints, nodes, assumptions, findings);
   findings.push(...gatewaysBlocked(accepted, endpoints, networkPolicy));
 
+  const services = compileServices(cluster, installation, assumptions, findings);
   const ipcaches = buildIpcaches(config, nodes, built, endpoints, networkPolicy.cidrs);
   const { policyEntries, policyEntries6, conflicts, overflows } = maps;
   return {
-    tables: { config, nodes: built.map(({ table }) => table), policies, policyEntries, policyEntries6, networkPolicy: networkPolicy.tables, ...ipcaches },
+    tables: {
+      config, nodes: built.map(({ table }) => table), policies, policyEntries, policyEntries6, networkPolicy: networkPolicy.tables, ...ipcaches, services: services.tables,
+    },
     findings: findings.sort(byPlaceAndRule),
     conflicts,
     endpoints,
     policiesInForce: accepted,
     policiesIgnored: ignored,
     overflows,
+    backendPlaces: services.backendPlaces,
     assumptions: assumptions.list(),
     ignored: cluster.ignored,
     fileCount: cluster.fileCount,

@@ -9,6 +9,7 @@ import type { AssumptionLog } from "./assumptions.ts";
 import { IDENTITY_WORLD, IDENTITY_WORLD_IPV4, IDENTITY_WORLD_IPV6 } from "./identities.ts";
 import { ipv6Disabled } from "./ipv6-findings.ts";
 import { requirementFindings } from "./requirements.ts";
+import { readServiceOptions, type ServiceOptions } from "./service-options.ts";
 import type { DatapathConfig, PrefixOf } from "./tables.ts";
 
 /** pkg/option/config.go and pkg/defaults. */
@@ -39,6 +40,7 @@ export interface Installation {
   readonly clusterName: string;
   readonly serviceLoopback4: number;
   readonly serviceLoopback6: bigint;
+  readonly services: ServiceOptions;
 }
 
 export function readInstallation(cluster: Cluster, assumptions: AssumptionLog, findings: Finding[]): Installation {
@@ -88,6 +90,7 @@ export function readInstallation(cluster: Cluster, assumptions: AssumptionLog, f
     clusterName: options.text("cluster-name", "default"),
     serviceLoopback4: options.parsed("ipv4-service-loopback-address", SERVICE_LOOPBACK, (text) => readAddress(FAMILY_4, text), expected),
     serviceLoopback6: options.parsed("ipv6-service-loopback-address", SERVICE_LOOPBACK_6, (text) => readAddress(FAMILY_6, text), expected),
+    services: readServiceOptions(options, !given, config.sctp, findings),
   };
 }
 

@@ -185,6 +185,58 @@ export interface PolicyRef {
   readonly accepted: boolean;
 }
 
+/** A backend, by its number in cilium_lb4_backends_v3 or cilium_lb6_backends_v3. */
+export interface ServiceBackendOf<Address> {
+  /** From 1 on. */
+  readonly id: number;
+  readonly address: Address;
+  readonly port: number;
+  /** Keeps its connections, gets no new ones. */
+  readonly terminating: boolean;
+}
+
+/** A frontend in cilium_lb4_services_v2 or cilium_lb6_services_v2 with its slots. */
+export interface ServiceEntryOf<Address> {
+  /** Index into objects. */
+  readonly service: number;
+  readonly address: Address;
+  readonly port: number;
+  /** IANA's number. */
+  readonly protocol: number;
+  /** From 1 on. */
+  readonly revNat: number;
+  /** 0 for no session affinity. */
+  readonly affinitySeconds: number;
+  /** Backends of new connections; none: the service has no backend. */
+  readonly slots: readonly number[];
+}
+
+export interface ServiceMapsOf<Address> {
+  readonly entries: readonly ServiceEntryOf<Address>[];
+  readonly backends: readonly ServiceBackendOf<Address>[];
+}
+
+export interface ServiceRef {
+  /** namespace/name. */
+  readonly name: string;
+  readonly at: SourceRef;
+}
+
+export interface ServiceTables {
+  /** Who translates what a pod sends to a service: its own program, packet by packet, or the socket when it connects; then
+   * the pod's packets have the backend's address already, and no program looks at services. */
+  readonly translation: "per-packet" | "socket";
+  /** A service without a backend: an ICMP error to the pod, drop 158, or off to the node's stack. */
+  readonly withoutBackend: "reject" | "drop" | "stack";
+  readonly objects: readonly ServiceRef[];
+  readonly ipv4: ServiceMapsOf<number>;
+  readonly ipv6: ServiceMapsOf<bigint>;
+}
+
+export const NO_SERVICES: ServiceTables = {
+  translation: "socket", withoutBackend: "reject", objects: [], ipv4: { entries: [], backends: [] }, ipv6: { entries: [], backends: [] },
+};
+
 export interface DatapathTables {
   readonly config: DatapathConfig;
   readonly nodes: readonly NodeTable[];
@@ -194,4 +246,5 @@ export interface DatapathTables {
   readonly ipcache6: readonly IpcacheEntry6[];
   readonly policyEntries6: readonly PolicyEntry6[];
   readonly networkPolicy: NetworkPolicyTables;
+  readonly services: ServiceTables;
 }

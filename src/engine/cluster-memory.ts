@@ -10,6 +10,7 @@ import { IN_SIZE } from "../kernel/pipeline/layout-intake.ts";
 import { InputError } from "../cluster/input-error.ts";
 import { Arena, sharedMemory } from "./image/arena.ts";
 import { type ClusterImage, clusterImageBytes, masqueradeKeys, masqueradeKeys6, writeCluster } from "./image/cluster-image.ts";
+import { affinityPerShard } from "./image/cluster-services.ts";
 import { type ShardCapacity, writeShard } from "./image/shard-image.ts";
 import { CHUNK_PACKETS, DESCRIPTOR_AREA_BYTES, FRAME_AREA_BYTES, INTAKE_AREA_BYTES, JOINED_BYTES, memoryBytes, SHARD_COUNT, shardCapacity, SLOT_COUNT, STREAM_BYTES, WORKER_SCRATCH } from "./memory-plan.ts";
 import type { ReplayOptions } from "./replay-options.ts";
@@ -40,13 +41,14 @@ export interface ClusterMemory {
 /** Throws InputError where the cluster is too large. */
 export function layOutMemory(options: ReplayOptions, workers: number): ClusterMemory {
   const { tables } = options;
-  const capacity = shardCapacity(options.maxFlows, tables.config.ipv6);
+  const affinity = affinityPerShard(tables);
+  const capacity: ShardCapacity = { ...shardCapacity(options.maxFlows, tables.config.ipv6), ...(affinity === undefined ? {} : { affinity }) };
   const staticBytes = clusterImageBytes(tables);
   const uses = tables.policyEntries.length + tables.policyEntries6.length + 2 * (masqueradeKeys(tables).length + masqueradeKeys6(tables).length);
   const bytes = memoryBytes(staticBytes, workers, tables.nodes.length, uses, capacity);
   if (bytes > LARGEST_MEMORY) throw tooLarge(bytes, tables.policyEntries.length + tables.policyEntries6.length);
   const arena = new Arena(sharedMemory(bytes));
-  const image = writeCluster(arena, tables, options.semantics === "intent");
+  const image = writeCluster(arena, tables, options.semantics === "intent", options.seed | 0);
   const frameAreas = Array.from({ length: SLOT_COUNT }, () => arena.take(FRAME_AREA_BYTES, 64));
   const shards = Array.from({ length: SHARD_COUNT }, (_, k) => writeShard(arena, capacity, (options.seed + k * 0x9e3779b1) | 0));
   const shardArray = arena.take(SHARD_COUNT * 4);

@@ -2,7 +2,7 @@ import { K0, K1, K2, K3, S_FLOW } from "../kernel/layout.ts";
 import {
   F_DENIED_BY, F_DROP, F_DROP_BYTES, F_DROP_PACKETS, F_FIRST, F_FIRST_DROP, F_FIRST_NSEC, F_FIRST_SEC, F_FLAGS, F_FWD_BYTES, F_FWD_PACKETS, F_GATEWAY_NODE,
   F_IDENTITY, F_LAST, F_LAST_NSEC, F_LAST_SEC, F_NAT_ADDR, F_NAT_PORT, F_OUTCOME, F_POLICY, F_REPLY_BYTES, F_REPLY_PACKETS, FF_EXCLUDED,
-  FF_OPENER_ASSUMED, FF_OPENER_OUTSIDE,
+  F_BACKEND, F_BACKEND_PORT, F_SERVICE, FF_OPENER_ASSUMED, FF_OPENER_OUTSIDE,
 } from "../kernel/layout-flow.ts";
 import { F6_NAT_ADDR, F6_TAIL, S_FLOW6, TAIL_DADDR, TAIL_SADDR } from "../kernel/layout6.ts";
 import type { Address, FlowOutcome, FlowRecord } from "../observe/run-result.ts";
@@ -65,6 +65,10 @@ function readFlow(view: DataView, at: number, ends: (view: DataView, at: number)
     protocol: (k0 >> 8) & 0xff, source, sourcePort, destination, destinationPort: wirePort(ports >>> 16),
     translated: untouched || (natAddress === source && natPort === sourcePort) ? null : { source: natAddress, sourcePort: natPort },
     sourceNode: k0 >>> 16, gatewayNode: word(F_GATEWAY_NODE), policy: word(F_POLICY), excluded: (flags & FF_EXCLUDED) !== 0, identity: word(F_IDENTITY),
+    service: word(F_SERVICE) === 0 ? null : {
+      index: word(F_SERVICE) - 1,
+      backend: word(F_BACKEND) === 0 ? null : { address: addressOf(word(F_BACKEND)), port: wirePort(word(F_BACKEND_PORT)) },
+    },
     opener: assumed ? (outside ? "assumed-outside" : "assumed-pod") : outside ? "outside" : "pod",
     outcome: OUTCOMES[word(F_OUTCOME)] ?? "passed",
     forward: { packets: f64(F_FWD_PACKETS), bytes: f64(F_FWD_BYTES) },

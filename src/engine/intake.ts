@@ -8,6 +8,7 @@ import {
   IN_PER_SECOND, IN_ROOM, IN_SCALE, IN_SEQ_HI, IN_SEQ_LO, IN_SHARD_MASK, IN_WORKER, IN_WORKERS, INW_COUNT, INW_FIRST, INW_SIZE,
 } from "../kernel/pipeline/layout-intake.ts";
 import type { ClusterMemory } from "./cluster-memory.ts";
+import { translatesPackets } from "./image/cluster-services.ts";
 import { INTAKE_AREA_BYTES, SHARD_COUNT } from "./memory-plan.ts";
 import type { MainKernel } from "./main-kernel.ts";
 import type { ReplayOptions } from "./replay-options.ts";
@@ -56,6 +57,8 @@ export class Intake {
   static of(memory: ClusterMemory, merged: MergedCaptures, options: ReplayOptions, kernel: MainKernel): Intake | null {
     const [reader] = merged.readers, [capture] = options.captures;
     if (merged.readers.length !== 1 || !(reader instanceof PcapReader) || !reader.isCommon || options.captureInterface !== null) return null;
+    // The shard of a packet to a service is its backend's, which only Steering draws.
+    if (translatesPackets(options.tables.services)) return null;
     return reader.linkType === LINKTYPE_ETHERNET ? new Intake(memory, reader, kernel, capture?.point !== "node") : null;
   }
 

@@ -32,6 +32,7 @@ import { MapQuotas } from "./map-quotas.ts";
 import { clusterAddresses, clusterAddresses6 } from "./image/cluster-addresses.ts";
 import { SLOT_COUNT } from "./memory-plan.ts";
 import type { ReplayEnd, ReplayHooks, ReplayOptions } from "./replay-options.ts";
+import { ServiceBook } from "./service-book.ts";
 import { Steering } from "./steer.ts";
 import { WorkerPool } from "./worker-pool.ts";
 import { profileName, type WorkerTiming } from "./worker-protocol.ts";
@@ -124,6 +125,7 @@ class ReplayRun {
     this.#tally = new CaptureTally(options.captures.length);
     const steering = new Steering(
       new AddressBook4(clusterAddresses(options.tables)), new AddressBook6(clusterAddresses6(options.tables)), options.tables.config.tunnelPort,
+      new ServiceBook(options.tables, options.seed | 0),
     );
     const kernel = new MainKernel(memory.arena, options.kernel);
     this.#filler = new ChunkFiller(merged, memory, steering, this.#tally, options, Intake.of(memory, merged, options, kernel));

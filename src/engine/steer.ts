@@ -1,11 +1,13 @@
 // Where a packet of the capture enters the cluster, and which shard it belongs to. Looks at addresses only, so that both
-// directions of a flow, its fragments and all flows that could collide on a SNAT port meet in one shard.
+// directions of a flow, its fragments and all flows that could collide on a SNAT port meet in one shard; in the place of a
+// service's address stands that of the backend which the kernel will draw (service-book.ts).
 import type { IgnoredReason } from "../observe/run-result.ts";
 import { ENTRY_HOST, ENTRY_NETDEV, ENTRY_OVERLAY, ENTRY_POD, ENTRY_REPLY } from "../kernel/pipeline/layout-batch.ts";
 import { type AddressBook, wordAt } from "./address-book.ts";
 import { ADDRESS_FURTHER, ADDRESS_NODE, ADDRESS_POD } from "./image/cluster-addresses.ts";
 import { hashWord } from "./image/static-hash.ts";
 import { type IpFamily, IPV4, IPV6, neededBytes, quotedHeader } from "./ip-header.ts";
+import type { ServiceBook } from "./service-book.ts";
 import { SHARD_COUNT } from "./memory-plan.ts";
 
 const UDP_HEADER = 8, TUNNEL_HEADER = 8, ETH_HEADER = 14, UDP = 17;
@@ -23,12 +25,16 @@ export class Steering {
   readonly #book4: AddressBook;
   readonly #book6: AddressBook;
   readonly #tunnelPort: number;
+  readonly #services: ServiceBook | null;
+  readonly #endBytes = new Uint8Array(4);
+  readonly #end = new DataView(this.#endBytes.buffer);
 
-  /** `book6` is empty where the installation has no IPv6. */
-  constructor(book4: AddressBook, book6: AddressBook, tunnelPort: number) {
+  /** `book6` is empty where the installation has no IPv6; `services` is null where no service is translated packet by packet. */
+  constructor(book4: AddressBook, book6: AddressBook, tunnelPort: number, services: ServiceBook | null = null) {
     this.#book4 = book4;
     this.#book6 = book6;
     this.#tunnelPort = tunnelPort;
+    this.#services = services === null || services.isEmpty ? null : services;
   }
 
   /** Steers the packet of `family` at bytes[ip] of `length` captured and `wireLength` real bytes. `atPods`: the capture was
@@ -96,10 +102,27 @@ export class Steering {
   #shardOf(family: IpFamily, bytes: Uint8Array, ip: number, length: number, from: number, to: number): number {
     const book = this.#bookOf(family), quoted = this.#quotedRemote(family, bytes, ip, length);
     if (quoted >= 0) return book.hash(bytes, quoted) & SHARD_MASK;
+    if (this.#services !== null && family === IPV4 && (from < 0) !== (to < 0)) {
+      const backend = this.#backend(this.#services, bytes, ip, length, from >= 0);
+      if (backend !== null) return this.#shardOfEnd(backend, book.nodeOf(from >= 0 ? from : to));
+    }
     if (isOutside(book, from)) return book.hash(bytes, ip + family.source) & SHARD_MASK;
     if (isOutside(book, to)) return book.hash(bytes, ip + family.destination) & SHARD_MASK;
-    const a = book.nodeOf(from), b = book.nodeOf(to);
-    return hashWord(Math.min(a, b) * 65_536 + Math.max(a, b)) & SHARD_MASK;
+    return shardOfNodes(book.nodeOf(from), book.nodeOf(to));
+  }
+
+  /** The backend that a pod and a service have between them; the pod itself behind the service loopback. Null for other pairs. */
+  #backend(services: ServiceBook, bytes: Uint8Array, ip: number, length: number, toService: boolean): number | null {
+    const source = wordAt(bytes, ip + IPV4.source), destination = wordAt(bytes, ip + IPV4.destination);
+    const client = toService ? source : destination, service = toService ? destination : source;
+    return services.isLoopback(service) ? client : services.backendOf(bytes, ip, length, client, service, toService);
+  }
+
+  /** Shard of what a pod of `node` and the IPv4 address (a wire word) have between them. */
+  #shardOfEnd(address: number, node: number): number {
+    this.#end.setInt32(0, address, true);
+    const end = this.#book4.find(this.#endBytes, 0);
+    return isOutside(this.#book4, end) ? this.#book4.hash(this.#endBytes, 0) & SHARD_MASK : shardOfNodes(node, this.#book4.nodeOf(end));
   }
 
   /** Where the address of the end outside the cluster lies, of the flow that an ICMP error quotes; -1 for anything else. */
@@ -113,6 +136,11 @@ export class Steering {
     if (isOutside(book, to)) return destination;
     return isOutside(book, from) ? source : -1;
   }
+}
+
+/** The shard of whatever two nodes have between them. */
+function shardOfNodes(a: number, b: number): number {
+  return hashWord(Math.min(a, b) * 65_536 + Math.max(a, b)) & SHARD_MASK;
 }
 
 /** None of the cluster's, or a node's further address, which every other node's ipcache takes for the world: pods of many

@@ -34,6 +34,10 @@ export const F_DROP_BYTES: i32 = 136;
 export const F_FIRST_DROP: i32 = 144;
 /** Index of the network policy behind the first drop + 1, 0 for none. */
 export const F_DENIED_BY: i32 = 152;
+/** Number of the service (SV_INDEX) plus one, 0 for none; the backend's address and port, 0 where there was none. */
+export const F_SERVICE: i32 = 156;
+export const F_BACKEND: i32 = 160;
+export const F_BACKEND_PORT: i32 = 164;
 /** Whole cache lines. */
 export const F_STRIDE: i32 = 192;
 

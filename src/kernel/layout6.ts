@@ -108,5 +108,5 @@ export const S_FLOW6: i32 = 624;
 
 // ── Flow record: as for IPv4 (layout-flow.ts; F_NAT_ADDR stays 0), then the address after translation, all zero for none ─
 export const F6_NAT_ADDR: i32 = 144;
-export const F6_TAIL: i32 = 160;
-export const F6_STRIDE: i32 = 192;
+export const F6_TAIL: i32 = 192;
+export const F6_STRIDE: i32 = 256;

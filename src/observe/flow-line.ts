@@ -3,6 +3,7 @@ import { dropReason } from "./drop-reasons.ts";
 import type { FlowLine } from "./flow-shape.ts";
 import { formatAddress, formatProtocol } from "./ip-text.ts";
 import type { FlowRecord, Tally } from "./run-result.ts";
+import { flowService } from "./service-lines.ts";
 import type { TableNames } from "./table-names.ts";
 
 const copyTally = (tally: Tally): { packets: number; bytes: number } => ({ packets: tally.packets, bytes: tally.bytes });
@@ -12,14 +13,17 @@ const copyReason = ({ code, text, name }: DropReason): DropReason => ({ code, te
 export function flowLine(flow: FlowRecord, names: TableNames): FlowLine {
   const destination = formatAddress(flow.destination);
   const translatedSource = flow.translated === null ? null : formatAddress(flow.translated.source);
+  const backend = flow.service?.backend ?? null;
   return {
     protocol: formatProtocol(flow.protocol),
     before: { source: formatAddress(flow.source), sourcePort: flow.sourcePort, destination, destinationPort: flow.destinationPort },
     after: flow.translated === null || translatedSource === null ? null : {
-      source: translatedSource, sourcePort: flow.translated.sourcePort, destination, destinationPort: flow.destinationPort,
+      source: translatedSource, sourcePort: flow.translated.sourcePort,
+      destination: backend === null ? destination : formatAddress(backend.address), destinationPort: backend === null ? flow.destinationPort : backend.port,
     },
     pod: names.pod(flow.source),
     peerPod: names.pod(flow.destination),
+    service: flowService(flow, names),
     node: names.node(flow.sourceNode),
     identity: flow.identity,
     policy: names.policy(flow.policy),

@@ -15,6 +15,11 @@ export const flowLineSchema = z.strictObject({
   after: tuple.nullable().describe("As it left the cluster; null where it never left or left unchanged"),
   pod: z.string().nullable().describe("namespace/name of the pod that has before.source"),
   peerPod: z.string().nullable().describe("namespace/name of the pod that has before.destination"),
+  service: z.strictObject({
+    name: z.string().describe("namespace/name"),
+    backend: z.strictObject({ address, port, pod: z.string().nullable().describe("namespace/name of the pod that has the address") }).nullable()
+      .describe("Where the service led; null where it has no backend, or where sockets are translated and the flow still has the service's address"),
+  }).nullable().describe("The service that has before.destination and its port"),
   node: z.string().nullable().describe("Node of the source"),
   identity: count.describe("Security identity of the pod's side"),
   policy: z.string().nullable(),

@@ -89,6 +89,18 @@ export const reportSchema = z.strictObject({
     flows: count, forward: tally, reply: tally,
     fullestRemote: portUse.nullable().describe("The remote end towards which most SNAT ports of this egress IP are taken"),
   })),
+  services: z.strictObject({
+    translation: z.enum(["per-packet", "socket"]).describe("per-packet: by the pods' programs; socket: when a socket connects, so that packets carry the backend's address already"),
+    withoutBackend: z.enum(["reject", "drop", "stack"]).describe("What becomes of packets to a service without a backend"),
+    objects: count.describe("Services with an address"),
+    frontends: count, backends: count,
+    untranslatedFlows: count.describe("Listed flows to a service's address that nothing translated: sockets would have been, before the capture"),
+    use: z.array(z.strictObject({
+      service: z.string(), at: z.string().nullable().describe("file:line:column"), address, port: count.max(65535),
+      backend: z.strictObject({ address, port: count.max(65535), pod: z.string().nullable() }).nullable().describe("null: the service has none"),
+      flows: count, forward: tally, reply: tally,
+    })).describe("Listed flows by service and backend, busiest first, at most 256"),
+  }),
   masqueradeUse: z.array(z.strictObject({
     node: nodeName,
     sourceIp: address.nullable(),

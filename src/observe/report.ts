@@ -9,6 +9,7 @@ import { formatAddress, formatAddressOrNull, formatProtocol } from "./ip-text.ts
 import { printableJson } from "./printable.ts";
 import type { Report, ReportPortUse } from "./report-shape.ts";
 import type { Address, RunResult, SnatPortUse, Tally } from "./run-result.ts";
+import { reportServices } from "./service-lines.ts";
 import { tableNames, type TableNames } from "./table-names.ts";
 
 /** Everything that a report is made of. */
@@ -113,6 +114,7 @@ export function buildReport(input: ReportInput): Report {
     policies: tables.policies.map((policy, index) =>
       ({ name: policy.name, at: place(policy.at), accepted: policy.accepted, used: usedPolicies.has(index) })),
     policyUse: policyUse(result, names),
+    services: reportServices(tables, input.flowTotals.serviceUse, input.flowTotals.untranslatedServiceFlows, names),
     masqueradeUse: [...result.masqueradeUse]
       .sort((a, b) => b.forward.packets - a.forward.packets || a.node - b.node || byAddress(a.sourceIp, b.sourceIp))
       .map((use) => ({

@@ -65,6 +65,8 @@ export function noteLines(report: Report, paint: Paint): string[] {
     ...faults.map((fault) => paint.bad(`broken capture: ${printable(fault)}; this is the report so far`)),
     ...note(frames.repeated, "packet", " looks recorded on several interfaces (tcpdump -i any?): --capture-interface takes one of them").map(paint.warn),
     ...replyNote(report, paint),
+    ...note(report.services.untranslatedFlows, "flow",
+      " to a service's address: sockets are translated when they connect, so these are no packets of a pod's socket; nothing translates them here").map(paint.warn),
     ...note(frames.partialChecksumsCompleted, "partial checksum", " completed (recorded before the network card filled it in)"),
     ...note(frames.oversized, "frame", " larger than the MTU (offloaded in the recording host; a real wire carries several)"),
     ...note(frames.snapped, "frame", " captured in part: processed by the headers"),

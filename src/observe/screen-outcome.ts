@@ -33,12 +33,18 @@ export function headLines(report: Report, paint: Paint): string[] {
     cluster.policies === 1 ? "1 policy" : `${withThousands(cluster.policies)} policies`,
   ];
   if (cluster.policiesIgnored > 0) model.push(`${withThousands(cluster.policiesIgnored)} of them ignored by the agent`);
+  if (report.services.frontends > 0) model.push(serviceText(report));
   if (findings.length > 0) model.push(`${counted(findings.length, "finding")}, see below`);
   return alignRows([
     [left(captureTitle(report), paint.strong), left(traffic.join(", "))],
     [left("cluster", paint.strong), left(model.join(", "))],
     [left("run", paint.strong), left(`${report.semantics} semantics, ${timing.kernel} kernel, ${counted(timing.workers, "worker")}`)],
   ], "", "   ");
+}
+
+/** How many services there are, and who translates what is sent to them. */
+function serviceText({ services }: Report): string {
+  return `${counted(services.objects, "service")} translated ${services.translation === "socket" ? "at the socket" : "per packet"}`;
 }
 
 interface DropLine {

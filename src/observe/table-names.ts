@@ -11,6 +11,10 @@ export interface TableNames {
   networkPolicy(index: number): string | null;
   /** namespace/name of the pod that has the address, null for none. */
   pod(address: Address): string | null;
+  /** namespace/name of the service of an entry of services.ipv4, by its index. */
+  service(entry: number): string | null;
+  /** The same by its address, port and protocol; null for none. */
+  serviceAt(address: Address, port: number, protocol: number): string | null;
 }
 
 export function tableNames(tables: DatapathTables): TableNames {
@@ -20,7 +24,12 @@ export function tableNames(tables: DatapathTables): TableNames {
   for (const node of tables.nodes) {
     for (const { host, address, label } of [...node.endpoints, ...node.endpoints6]) if (!host) pods.set(keyOf(address), label);
   }
+  const { objects, ipv4 } = tables.services;
+  const service = (entry: number): string | null => objects[ipv4.entries[entry]?.service ?? -1]?.name ?? null;
+  const addresses = new Map(ipv4.entries.map(({ address, port, protocol }, index) => [`${address} ${port} ${protocol}`, index]));
   return {
+    service,
+    serviceAt: (address, port, protocol) => (addresses.size === 0 ? null : service(addresses.get(`${address} ${port} ${protocol}`) ?? -1)),
     node: (index) => tables.nodes[index]?.name ?? null,
     policy: (index) => tables.policies[index]?.name ?? null,
     networkPolicy: (index) => tables.networkPolicy.policies[index]?.title ?? null,

@@ -6,7 +6,7 @@ export function explainText(explanation: Explanation): string {
   const lines = [`${pod.name} (${pod.address}, identity ${pod.identity}, ${pod.node})  ->  ${explanation.destination}/${explanation.protocol.toLowerCase()}`, ""];
   const width = Math.max(...[...request.steps, ...(answer?.steps ?? [])].map((step) => step.node.length), "outside".length) + 2;
   lines.push(...pathLines(request, width));
-  if (outside !== null) lines.push(`  ${"outside".padEnd(width)}${" ".repeat(17)}${outsideText(outside)} -> ${explanation.destination}   TTL ${outside.ttl}`);
+  if (outside !== null) lines.push(`  ${"outside".padEnd(width)}${" ".repeat(17)}${outsideText(outside)} -> ${outside.destination}   TTL ${outside.ttl}`);
   if (answer !== null) lines.push("", "  the answer", ...pathLines(answer, width));
   lines.push("", `  ${verdictLine(explanation)}`);
   const failed = explanation.conditions.filter(({ holds }) => !holds);
@@ -33,6 +33,7 @@ function verdictLine(explanation: Explanation): string {
   const { request, outside } = explanation;
   if (request.drop !== null) return `dropped: ${request.drop.code} ${request.drop.text}`;
   if (explanation.throughGateway) return `through the gateway ${explanation.gateway ?? "?"}, policy ${explanation.policy ?? "?"}: the outside sees ${outside?.source ?? "?"}`;
+  if (request.outcome === "refused") return "not through the gateway: the service has no backend, and the pod is told so";
   if (request.outcome === "delivered") return "not through the gateway: delivered inside the cluster";
   if (request.outcome === "passed") return "not through the gateway: handed to a node's stack";
   return `not through the gateway: the outside sees ${outside?.source ?? "?"}`;

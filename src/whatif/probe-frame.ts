@@ -3,7 +3,9 @@
 import type { Address } from "../observe/run-result.ts";
 import { ICMP6, isIcmp, TCP, UDP } from "./packet-request.ts";
 
-const ETH = 14, IPV4_HEADER = 20, IPV6_HEADER = 40, TTL = 64;
+const ETH = 14, IPV4_HEADER = 20, IPV6_HEADER = 40;
+/** Linux' default. */
+export const PROBE_TTL = 64;
 const ECHO = 8, ECHO_REPLY = 0, ECHO6 = 128, ECHO6_REPLY = 129, TIME_EXCEEDED6 = 3;
 
 export interface ProbeTuple {
@@ -25,13 +27,13 @@ export function probeFrame(tuple: ProbeTuple, isAnswer: boolean): Uint8Array {
     frame[ETH] = 0x60;
     view.setUint16(ETH + 4, l4.length);
     frame[ETH + 6] = tuple.protocol;
-    frame[ETH + 7] = TTL;
+    frame[ETH + 7] = PROBE_TTL;
     frame.set(addresses, ETH + 8);
   } else {
     view.setUint16(ETH, 0x4500);
     view.setUint16(ETH + 2, header + l4.length);
     view.setUint16(ETH + 6, 0x4000);
-    frame[ETH + 8] = TTL;
+    frame[ETH + 8] = PROBE_TTL;
     frame[ETH + 9] = tuple.protocol;
     frame.set(addresses, ETH + 12);
     view.setUint16(ETH + 10, checksum(frame.subarray(ETH, ETH + header), 0));

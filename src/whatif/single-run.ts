@@ -43,12 +43,15 @@ export interface SingleResult {
 const RECORD_HEADER = 16, SLOT = 0, SHARD = 0;
 
 export class SingleRun {
+  /** Of the draws. */
+  readonly seed: number;
   readonly #memory: ClusterMemory;
   readonly #kernel: Kernel;
   #sequence = 0;
 
   /** `kernelOn` makes a kernel for the memory of this run. */
   constructor(tables: DatapathTables, semantics: Semantics, seed: number, kernelOn: (memory: WebAssembly.Memory) => Kernel) {
+    this.seed = seed | 0;
     const options: ReplayOptions = {
       captures: [], tables, outDir: ".", write: new Set(["external", "trace"]), workers: 1, kernel: "ts", captureInterface: null, assumeOpener: "pod",
       semantics, seed, tracePackets: Number.MAX_SAFE_INTEGER, maxFlows: 64,

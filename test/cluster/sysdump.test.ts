@@ -60,6 +60,7 @@ const OBJECTS = {
   [`cilium-configmap-${TIME}.yaml`]: 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: cilium-config, namespace: kube-system}\ndata: {enable-egress-gateway: "true", enable-bpf-masquerade: "true", kube-proxy-replacement: "true", enable-ipv6: "false"}\n',
   [`k8s-pods-${TIME}.yaml`]: list(["metadata: {name: cilium-abcde, namespace: kube-system}\nspec: {nodeName: gw, hostNetwork: true}\nstatus: {podIP: 192.168.1.12, phase: Running}"], "PodList", "v1"),
   [`k8s-services-${TIME}.yaml`]: list(["metadata: {name: kubernetes}"], "ServiceList", "v1"),
+  [`ciliumendpointslices-${TIME}.yaml`]: list(["metadata: {name: ces-1}"], "CiliumEndpointSliceList", "cilium.io/v2alpha1"),
 };
 const COMMANDS = `cilium-bugtool-cilium-abcde-${TIME}/cmd`;
 const BUGTOOL = {
@@ -131,13 +132,13 @@ describe("a sysdump", () => {
   it("alone makes finished tables, the egress IP found on the reported device", async () => {
     const compiled = compileTables(await fromZip(SYSDUMP), { semantics: "cilium-1.19" });
     expect(compiled.tables.policyEntries.map(({ source, egressIp }) => `${formatAddress(source)} ${formatAddress(egressIp)}`)).toEqual(["10.0.1.10 192.168.1.50"]);
-    expect(compiled.findings.map(({ rule }) => rule)).toEqual(["sysdump-not-read"]);
+    expect(compiled.findings.map(({ rule }) => rule)).toEqual(["sysdump-not-read", "service-not-translated"]);
   });
 
   it("says what it holds that is not read, by sort, and lists kinds without use", async () => {
     const cluster = await fromZip(SYSDUMP);
     expect(cluster.findings.map(({ message }) => message)).toEqual(["the sysdump also holds cilium-bugtool: cilium-dbg-bpf-egress-list.md, cilium-sysdump.log, hubble-flows, k8s-events, logs"]);
-    expect(cluster.ignored.map(({ kind, count }) => `${kind} ${count}`)).toEqual(["Service 1"]);
+    expect(cluster.ignored.map(({ kind, count }) => `${kind} ${count}`)).toEqual(["CiliumEndpointSlice 1"]);
   });
 
   it("says what it lacks", async () => {

@@ -63,9 +63,11 @@ describe.skipIf(absent !== "")(`the guide's manifests${absent}`, () => {
     expect(compiled.findings[0]?.message).toContain("data.hubble-metrics is not a string");
   });
 
-  it("Service, DaemonSet, ServiceMonitors and PrometheusRule are listed as ignored", async () => {
+  it("the Service translates nothing, DaemonSet, ServiceMonitors and PrometheusRule are listed as ignored", async () => {
     const compiled = await compileBlock("metadata:");
-    expect(compiled.ignored.map(({ kind, count }) => `${kind} ${count}`)).toEqual(["DaemonSet 1", "PrometheusRule 1", "Service 1", "ServiceMonitor 2"]);
+    expect(compiled.ignored.map(({ kind, count }) => `${kind} ${count}`)).toEqual(["DaemonSet 1", "PrometheusRule 1", "ServiceMonitor 2"]);
+    expect(compiled.findings.filter(({ rule }) => rule === "service-not-translated").map(({ object }) => object)).toEqual(["Service kube-system/egress-lb"]);
+    expect(compiled.tables.services.ipv4.entries).toEqual([]);
     expect(compiled.tables.policies).toHaveLength(8);
   });
 });

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { Arena, sharedMemory } from "../../src/engine/image/arena.ts";
 import { type Kernel, kernelOn } from "../../src/engine/kernel-instance.ts";
 import {
-  NF_REPAIR, NF_SCTP, P_ENDPOINT, P_FRAME, P_IFINDEX, P_LEN, P_MARK, P_NODE, P_NOW, P_SHARD, P_SIZE, P_TUNNEL_VNI, P_VLAN_TCI, P_WIRE_LEN,
+  NF_NO_BACKEND_REJECT, NF_NO_BACKEND_ROUTABLE, NF_REPAIR, NF_SCTP, P_ENDPOINT, P_FRAME, P_IFINDEX, P_LEN, P_MARK, P_NODE, P_NOW, P_SHARD, P_SIZE, P_TUNNEL_VNI, P_VLAN_TCI, P_WIRE_LEN,
 } from "../../src/kernel/layout.ts";
 import * as verdicts from "../../src/kernel/verdict.ts";
 import type * as CheckedMemory from "../../src/kernel/mem.checked.ts";
@@ -61,6 +61,8 @@ function run({ kernel, memory }: Laboratory, hook: (typeof HOOKS)[number], at: n
 const FRAMES = framesOf(["tcp.jsonl.gz", "udp.jsonl", "icmp_error.jsonl.gz", "fragments.jsonl", "ip_options.jsonl", "masq.jsonl.gz"]);
 const FRAMES6 = framesOf(["tcp6.jsonl.gz", "udp6.jsonl.gz", "icmp6.jsonl.gz", "icmp6_error.jsonl.gz", "fragments6.jsonl.gz", "exthdr6.jsonl.gz", "arp_nd.jsonl.gz"]);
 
+const SERVICE_FRAMES = framesOf(["services.jsonl.gz"]), SERVICE_FRAMES6 = framesOf(["services6.jsonl.gz"]);
+
 function framesOf(files: readonly string[]): Uint8Array<ArrayBuffer>[] {
   return files.flatMap((file) => recordings(file).flatMap(({ recorded }) => recorded.steps.map((step) => Uint8Array.from(Buffer.from(step.in_hex, "hex")))));
 }
@@ -77,6 +79,10 @@ const LABORATORIES: readonly (readonly [string, string, string, number])[] = [
   ["dual stack", "geneve.jsonl.gz", "", 0],
   ["dual stack, defects repaired", "tcp6.jsonl.gz", "", NF_REPAIR],
   ["dual stack without fragment tracking", "variant6.jsonl.gz", "", 0],
+  ["services, affinity, refused without backends", "services.jsonl.gz", "affinity_tcp_reject", 0],
+  ["services, Maglev, SCTP", "services.jsonl.gz", "maglev_tcp_3_affinity", NF_SCTP],
+  ["services of IPv6, no backend", "services6.jsonl.gz", "no_backend_udp", NF_NO_BACKEND_REJECT | NF_NO_BACKEND_ROUTABLE],
+  ["services of IPv6, a pod that reaches itself", "services6.jsonl.gz", "hairpin_tcp", 0],
   ["dual stack, native routing, SCTP", "masq6.jsonl.gz", "pod_to_2001:db8:113::10_tcp_40000_native", NF_SCTP],
 ];
 
@@ -100,7 +106,8 @@ describe.skipIf(!IS_BUILT)("hostile frames (skipped unless built: npm run build)
     const dual = /6|geneve/.test(file);
     const random = seeded(SEED * 104_729 + recorded.name.length * 7919 + file.length), seen = new Set<number>();
     for (let round = 0; round < ROUNDS; round++) {
-      const six = dual && random() < 0.7, from = six ? FRAMES6 : FRAMES, whole = from[below(random, from.length)] ?? new Uint8Array(0);
+      const six = dual && random() < 0.7, toService = file.startsWith("services") && random() < 0.7;
+      const from = six ? (toService ? SERVICE_FRAMES6 : FRAMES6) : toService ? SERVICE_FRAMES : FRAMES, whole = from[below(random, from.length)] ?? new Uint8Array(0);
       const frame = six ? hostile6(whole, random) : hostile(whole, random);
       const at = room + below(random, 8), node = LAB_NODES[below(random, 2)] ?? "src";
       const fields = [

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
 import { loadCluster } from "../../src/cluster/load.ts";
 import { compileTables } from "../../src/control/compile.ts";
-import type { DatapathConfig, DatapathTables } from "../../src/control/tables.ts";
+import { type DatapathConfig, type DatapathTables, NO_SERVICES, type ServiceTables } from "../../src/control/tables.ts";
 import { type AddressBook, AddressBook4, AddressBook6 } from "../../src/engine/address-book.ts";
 import { Arena, sharedMemory } from "../../src/engine/image/arena.ts";
 import { ADDRESS_POD, clusterAddresses, clusterAddresses6 } from "../../src/engine/image/cluster-addresses.ts";
@@ -52,8 +52,8 @@ interface Model {
   readonly block: number;
 }
 
-/** "restricted": the IPv4 cluster, its pods under a network policy. */
-type ModelName = "IPv4" | "restricted" | "dual stack";
+/** "restricted" and "services": the IPv4 cluster, its pods under a network policy, its servers behind services. */
+type ModelName = "IPv4" | "restricted" | "services" | "dual stack";
 const models = new Map<ModelName, Model>();
 beforeAll(async () => {
   const tablesOf = async (...clusters: string[]): Promise<DatapathTables> =>
@@ -63,7 +63,9 @@ beforeAll(async () => {
     for (const name of readdirSync(FIXTURES + folder))
       for (const { frame, linkType } of (await readFile(`${FIXTURES}${folder}/${name}`)).records)
         if (linkType === 1 && frame.length <= 1600) frames.push(Uint8Array.from(frame));
-  models.set("IPv4", { tables: await tablesOf("cluster"), frames, hostile, block: 24_000 });
+  const open = await tablesOf("cluster");
+  models.set("IPv4", { tables: open, frames, hostile, block: 24_000 });
+  models.set("services", { tables: { ...open, services: servicesOf(open, frames) }, frames, hostile, block: 24_000 });
   models.set("restricted", { tables: await tablesOf("cluster", "network-policy"), frames, hostile, block: 24_000 });
   // The dual-stack model has the addresses of the laboratory, so that what was recorded there is at home in it.
   const recorded = FILES.filter((name) => name.includes("6") || name.startsWith("arp_nd"))
@@ -71,10 +73,28 @@ beforeAll(async () => {
   models.set("dual stack", { tables: await tablesOf("cluster-dual"), frames: recorded.filter(({ length }) => length <= 1600), hostile: hostile6, block: 4000 });
 });
 
+/** Services in the place of the captures' servers, so that both directions of their traffic meet them: backends are the servers, a pod and nobody. */
+function servicesOf(tables: DatapathTables, frames: readonly Frame[]): ServiceTables {
+  const pod = tables.nodes.flatMap(({ endpoints }) => endpoints).find(({ host }) => !host)?.address ?? 0, book = new AddressBook4(clusterAddresses(tables));
+  const seen = new Map<string, { address: number; port: number; protocol: number }>();
+  for (const frame of frames) {
+    if (frame.length < ETH + 24 || frame[ETH] !== 0x45 || book.find(frame, ETH + 16) >= 0) continue;
+    const view = new DataView(frame.buffer, frame.byteOffset), protocol = view.getUint8(ETH + 9), address = view.getUint32(ETH + 16), port = view.getUint16(ETH + 22);
+    if (protocol === 6 || protocol === 17) seen.set(`${address} ${port} ${protocol}`, { address, port, protocol });
+  }
+  const servers = [...seen.values()].slice(0, 40);
+  const backends = [...servers.slice(0, 5).map(({ address }) => address), pod].map((address, k) => ({ id: k + 1, address, port: k === 2 ? 0 : 8000 + k, terminating: k === 3 }));
+  return {
+    ...NO_SERVICES, translation: "per-packet", objects: [{ name: "test/all", at: { file: "test", line: 1, column: 1 } }],
+    ipv4: { backends, entries: servers.map((server, k) => ({ ...server, service: 0, revNat: k + 1, affinitySeconds: k % 3 === 0 ? 30 : 0, slots: k % 7 === 0 ? [] : [1 + (k % 6), 6] })) },
+  };
+}
+
 const CONFIGURATIONS: readonly (readonly [string, ModelName, Partial<DatapathConfig>, number])[] = [
   ["VXLAN", "IPv4", {}, 0],
   ["Geneve, legacy host routing, opener assumed outside", "IPv4", { tunnelProtocol: "geneve", hostRouting: "legacy" }, XO_ASSUME_OUTSIDE],
   ["VXLAN, under a network policy", "restricted", {}, 0],
+  ["services translated per packet", "services", {}, 0],
   ["native routing, no fragment tracking, SCTP, few ports", "IPv4", { routingMode: "native", fragmentTracking: false, sctp: true, snatMinPort: 40_000, snatMaxPort: 40_003 }, 0],
   ["IPv6 beside IPv4", "dual stack", {}, 0],
   ["IPv6, legacy host routing, opener assumed outside, few ports", "dual stack", { hostRouting: "legacy", snatMinPort: 40_000, snatMaxPort: 40_003 }, XO_ASSUME_OUTSIDE],

@@ -42,17 +42,19 @@ export class PipelineMemory {
     this.#arena = arena;
     this.#block = block;
     this.nodes = tables.nodes.length;
-    const first = arena.used, image = writeCluster(arena, tables, false);
+    const first = arena.used, image = writeCluster(arena, tables, false, 1);
     this.shards = Array.from({ length: SHARDS }, (_, k) => writeShard(arena, CAPACITY, 99 + k));
     const context = this.context = arena.take(X_SIZE, 64), shardArray = arena.take(SHARDS * 4);
     for (const [k, shard] of this.shards.entries()) arena.put32(shardArray + 4 * k, shard);
+    const packet = arena.take(P_ROOM, 64);
+    arena.put32(packet + P_SPARE, arena.take(SPARE_BYTES, 64));
     this.totals = arena.take((OUT_IGNORED + 1) * 16);
     this.notes = arena.take(NC_COUNT * 8);
     this.due = arena.take(this.nodes * 4);
     this.collected = arena.take(this.nodes * GARBAGE_MAPS * 16);
     this.quotas = arena.take(this.nodes * QUOTA_MAPS * 4);
     for (const [field, value] of [
-      [X_PACKET, arena.take(P_ROOM, 64)], [X_NODES, image.nodes], [X_NODE_COUNT, this.nodes], [X_SHARDS, shardArray], [X_ADDRESSES, image.addresses], [X_ADDRESSES6, image.addresses6],
+      [X_PACKET, packet], [X_NODES, image.nodes], [X_NODE_COUNT, this.nodes], [X_SHARDS, shardArray], [X_ADDRESSES, image.addresses], [X_ADDRESSES6, image.addresses6],
       [X_WRITE, ALL_STREAMS], [X_OPTIONS, options], [X_TOTALS, this.totals], [X_NOTES, this.notes], [X_TALLIES, tallies(arena)],
       [X_USE, arena.take(Math.max(1, image.uses.length) * U_SIZE)], [X_MASQUERADE, arena.take(Math.max(1, image.masquerades.length) * 2 * U_SIZE)],
       [X_MASQUERADE6, arena.take(Math.max(1, image.masquerades6.length) * 2 * U_SIZE)],

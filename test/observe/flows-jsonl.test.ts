@@ -18,7 +18,7 @@ test("a line names pod, policy, gateway and egress IP and holds both tuples", ()
     protocol: "TCP",
     before: { source: "10.244.1.10", sourcePort: 43210, destination: "35.190.247.9", destinationPort: 443 },
     after: { source: "10.0.1.100", sourcePort: 43210, destination: "35.190.247.9", destinationPort: 443 },
-    pod: "production/pay-1", peerPod: null, node: "worker-1", identity: 20001, policy: "payment-egress", excluded: false,
+    pod: "production/pay-1", peerPod: null, service: null, node: "worker-1", identity: 20001, policy: "payment-egress", excluded: false,
     gateway: "gateway-node-1", egressIp: "10.0.1.100", opener: "pod", verdict: "delivered", drop: null, networkPolicy: null,
     forward: { packets: 6, bytes: 600 }, reply: { packets: 4, bytes: 400 }, dropped: { packets: 0, bytes: 0 },
     firstPacket: 1, lastPacket: 10, firstDroppedPacket: null, firstTime: 1764000000, lastTime: 1764000000.5,
@@ -49,19 +49,19 @@ test("lines come in order, one per flow, each of them after the schema, from pla
   }
   for (const source of [flows, later()]) {
     const pieces: string[] = [];
-    const counter = new FlowCounter();
+    const counter = new FlowCounter(NAMES);
     await writeFlowLines(source, NAMES, counter.add.bind(counter), async (text) => void pieces.push(text));
     expect(pieces.length).toBeGreaterThan(1);
     const lines = pieces.join("").split("\n");
     expect(lines.pop()).toBe("");
     const parsed = lines.map((line) => flowLineSchema.parse(JSON.parse(line)));
     expect(parsed.map((line) => line.firstPacket)).toEqual(flows.map((flow) => flow.firstPacket));
-    expect(counter.totals()).toEqual({ listed: 1500, byOutcome: { forwarded: 0, delivered: 1000, passed: 0, dropped: 500 }, withDrops: 500, policies: new Set([0, 2]) });
+    expect(counter.totals()).toEqual({ listed: 1500, byOutcome: { forwarded: 0, delivered: 1000, passed: 0, dropped: 500 }, withDrops: 500, policies: new Set([0, 2]), serviceUse: [], untranslatedServiceFlows: 0 });
   }
 });
 
 test("flows are counted where no lines are wanted", async () => {
-  const counter = new FlowCounter();
+  const counter = new FlowCounter(NAMES);
   await writeFlowLines([FLOW, DROPPED], NAMES, counter.add.bind(counter), null);
   expect(counter.totals().listed).toBe(2);
 });

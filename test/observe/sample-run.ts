@@ -2,7 +2,7 @@
 // gateway, one without an egress IP, one that the agent ignores and one that nothing meets.
 import type { Finding } from "../../src/cluster/finding.ts";
 import { NO_NETWORK_POLICY } from "../../src/control/network-policy/network-policy-tables.ts";
-import type { DatapathTables, NodeTable, Prefix } from "../../src/control/tables.ts";
+import { type DatapathTables, NO_SERVICES, type NodeTable, type Prefix } from "../../src/control/tables.ts";
 import type { ReportInput } from "../../src/observe/report.ts";
 import type { FlowRecord, RunResult } from "../../src/observe/run-result.ts";
 
@@ -59,6 +59,7 @@ export const TABLES: DatapathTables = {
   ipcache6: [],
   policyEntries6: [],
   networkPolicy: NO_NETWORK_POLICY,
+  services: NO_SERVICES,
 };
 
 export const FINDINGS: readonly Finding[] = [
@@ -120,7 +121,7 @@ export const MONDAY_RUN: RunResult = {
 
 export const FLOW: FlowRecord = {
   protocol: 6, source: ip("10.244.1.10"), sourcePort: 43210, destination: ip("35.190.247.9"), destinationPort: 443,
-  translated: { source: ip("10.0.1.100"), sourcePort: 43210 }, sourceNode: 0, gatewayNode: 2, policy: 0, excluded: false, identity: 20001,
+  translated: { source: ip("10.0.1.100"), sourcePort: 43210 }, service: null, sourceNode: 0, gatewayNode: 2, policy: 0, excluded: false, identity: 20001,
   opener: "pod", outcome: "delivered", forward: { packets: 6, bytes: 600 }, reply: { packets: 4, bytes: 400 }, dropped: { packets: 0, bytes: 0 },
   dropCode: 0, networkPolicy: -1, firstPacket: 1, lastPacket: 10, firstDroppedPacket: 0, firstTime: 1764000000, lastTime: 1764000000.5,
 };
@@ -133,7 +134,7 @@ export function reportInput(result: RunResult, changes: Partial<ReportInput> = {
       assumeOpener: "pod", seed: 1, write: ["pod", "overlay", "external", "trace", "flows", "state"], tracePackets: 10000, maxFlows: 1000000, stateEntries: 100000,
     },
     tables: TABLES, clusterFileCount: 7, result,
-    flowTotals: { listed: result.flowCount, byOutcome: { forwarded: 0, delivered: result.flowCount, passed: 0, dropped: 0 }, withDrops: 0, policies: new Set() },
+    flowTotals: { listed: result.flowCount, byOutcome: { forwarded: 0, delivered: result.flowCount, passed: 0, dropped: 0 }, withDrops: 0, policies: new Set(), serviceUse: [], untranslatedServiceFlows: 0 },
     findings: [], assumptions: [], ignoredKinds: [], files: ["pod.pcap", "flows.jsonl", "report.json"], kernel: "wasm", workers: 2, nodeVersion: "v20.20.2",
     ...changes,
   };

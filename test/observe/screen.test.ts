@@ -11,7 +11,7 @@ test("a busy run shows every part with its numbers in the table's columns", () =
     findings: FINDINGS,
     assumptions: [{ rule: "device-address", message: "a node without devices has eth0 with its InternalIP", count: 3 }],
     ignoredKinds: [{ kind: "Deployment", count: 12, firstAt: { file: "apps.yaml", line: 1, column: 1 } }],
-    flowTotals: { listed: 48120, byOutcome: { forwarded: 400, delivered: 47400, passed: 9, dropped: 311 }, withDrops: 320, policies: new Set([3]) },
+    flowTotals: { listed: 48120, byOutcome: { forwarded: 400, delivered: 47400, passed: 9, dropped: 311 }, withDrops: 320, policies: new Set([3]), serviceUse: [], untranslatedServiceFlows: 0 },
     files: ["pod.pcap", "overlay.pcap", "external.pcap", "trace.pcapng", "flows.jsonl", "report.json"],
   }));
   expect(renderScreen(report, "out", PLAIN)).toMatchInlineSnapshot(`

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { loadCluster } from "../../src/cluster/load.ts";
@@ -10,6 +11,7 @@ import { readPacketRequest } from "../../src/whatif/packet-request.ts";
 import { SingleRun } from "../../src/whatif/single-run.ts";
 import { compileText, endpoint, node, pod, policy } from "../control/compiled.ts";
 import { DUAL_STACK } from "../e2e/replayed.ts";
+import { loadText } from "../cluster/temporary-manifests.ts";
 
 const bundled = join(import.meta.dirname, "../../fixtures/cluster");
 let control: CompiledControl;
@@ -163,5 +165,55 @@ describe("IPv6", () => {
     const single = { ...tables, nodes: tables.nodes.map((node) => ({ ...node, endpoints6: [] })) };
     expect(() => readPacketRequest("shop/web-1", "2001:db8::1", single)).toThrow(/shop\/web-1 has no IPv6 address/);
     expect(() => readPacketRequest("shop/web-1", "2001:db8:::1", tables)).toThrow(/--to/);
+  });
+});
+
+describe("a service", () => {
+  const model = join(import.meta.dirname, "../../fixtures/cluster-services");
+  const asked = async (to: string, change: (text: string) => string = (text) => text): Promise<Explanation> => {
+    const compiled = compileTables(await loadText(change(readFileSync(join(model, "model.yaml"), "utf8"))), { semantics: "cilium-1.19" });
+    return explain(compiled, readPacketRequest("shop/client", to, compiled.tables), new SingleRun(compiled.tables, "cilium-1.19", 1, (memory) => kernelOn(memory, "ts")));
+  };
+  const atSocket = (text: string): string => text.replace('bpf-lb-sock-hostns-only: "true"', 'bpf-lb-sock-hostns-only: "false"');
+  const factsOf = ({ request, answer }: Explanation): string => [...request.steps, ...(answer?.steps ?? [])].flatMap(({ hook, facts }) => facts.map((fact) => `${hook}: ${fact}`)).join("\n");
+
+  test("with a backend outside uses the gateway, by the backend's address; its answer comes back with the service's", async () => {
+    const explanation = await asked("10.96.0.20:443");
+    expect(explanation).toMatchObject({
+      throughGateway: true, gateway: "gateway", policy: "partners", service: { name: "shop/payments", translation: "per-packet", choices: 3 },
+      outside: { source: "192.168.60.100", destination: `${explanation.service?.backend?.address}:8443` }, answer: { outcome: "delivered" },
+    });
+    expect(failing(explanation)).toEqual([]);
+    expect(explanation.service?.backend?.at).toMatch(/:\d+:\d+$/);
+    expect(factsOf(explanation)).toContain(`from-container: 10.96.0.20:443 -> ${explanation.service?.backend?.address}:8443, drawn from 3 backends`);
+    expect(factsOf(explanation)).toContain(`from-overlay: back to the service: ${explanation.service?.backend?.address}:8443 -> 10.96.0.20:443`);
+    expect(explainText(explanation)).toContain("service shop/payments");
+  });
+
+  test("that sockets translate has the same backend, and no hook but the socket sees the service", async () => {
+    const perPacket = await asked("10.96.0.20:443"), explanation = await asked("10.96.0.20:443", atSocket);
+    expect(explanation.service).toMatchObject({ translation: "socket", backend: { address: perPacket.service?.backend?.address } });
+    expect(explanation).toMatchObject({ throughGateway: true, destination: "10.96.0.20:443" });
+    expect(explanation.request.steps.map(({ hook }) => hook)).toEqual(["socket", "from-container", "to-netdev", "from-overlay", "to-netdev"]);
+    expect(explanation.request.steps[1]?.before).toContain(`-> ${perPacket.service?.backend?.address}:8443`);
+  });
+
+  test("with backends inside is delivered, and the conditions are about the backend", async () => {
+    const explanation = await asked("10.96.0.10:80");
+    expect(explanation).toMatchObject({ throughGateway: false, request: { outcome: "delivered" }, service: { name: "shop/api" } });
+    expect(explanation.conditions.find(({ condition }) => condition === "destination-outside")?.detail).toContain(explanation.service?.backend?.address);
+  });
+
+  test.each([["per packet", (text: string): string => text, "from-container"], ["at the socket", atSocket, "socket"]])("without a backend refuses, %s", async (_, change, hook) => {
+    const explanation = await asked("10.96.0.40:80", change);
+    expect(explanation).toMatchObject({ throughGateway: false, request: { outcome: "refused" }, outside: null, answer: null, service: { name: "shop/gone", backend: null } });
+    expect(explanation.request.steps.map((step) => step.hook)).toEqual([hook]);
+    expect(failing(explanation)).toEqual(["service-has-backend"]);
+  });
+
+  test("without a backend is a drop where the agent answers nothing", async () => {
+    const explanation = await asked("10.96.0.40:80", (text) => text.replace("data:\n", "data:\n  service-no-backend-response: drop\n"));
+    expect(explanation.request).toMatchObject({ outcome: "dropped", drop: { code: 158 } });
+    expect(explainText(explanation)).toContain("dropped: 158 Service backend not found");
   });
 });

@@ -8,6 +8,7 @@ import {
 import type { Arena } from "./arena.ts";
 import { writeAddresses, writeAddresses6 } from "./cluster-addresses.ts";
 import { clusterImageBytes6, configFlags6, type SharedTables6, writeNodeTables6, writeShared6 } from "./cluster-image6.ts";
+import { clusterServicesBytes, writeClusterServices } from "./cluster-services.ts";
 import { type ClusterPolicyImage, clusterPolicyBytes, writeClusterPolicy } from "./endpoint-policy-image.ts";
 import { writeIpcache } from "./ipcache-image.ts";
 import { type RouteImage, writeNode } from "./node-image.ts";
@@ -48,11 +49,11 @@ export function clusterImageBytes(tables: DatapathTables): number {
   const endpoints = tables.nodes.reduce((sum, node) => sum + node.endpoints.length, 0);
   const routes = tables.nodes.reduce((sum, node) => sum + node.routes.length + node.rules.length, 0);
   return 4 * 1024 * 1024 + tables.nodes.length * 2048 + endpoints * 4 * 48 + endpoints * 4 * 32 + tables.ipcache.length * 64 + tables.policyEntries.length * 128 + routes * 96 +
-    clusterImageBytes6(tables) + clusterPolicyBytes(tables.networkPolicy);
+    clusterImageBytes6(tables) + clusterPolicyBytes(tables.networkPolicy) + clusterServicesBytes(tables);
 }
 
-/** Writes everything that the control plane computed. `repair`: the intent semantics. */
-export function writeCluster(arena: Arena, tables: DatapathTables, repair: boolean): ClusterImage {
+/** Writes everything that the control plane computed. `repair`: the intent semantics; `seed`: of the backend draws. */
+export function writeCluster(arena: Arena, tables: DatapathTables, repair: boolean, seed: number): ClusterImage {
   const uses = new PolicyUses();
   const policyTable = writePolicyTable(arena, tables.policyEntries.map((entry) => ({ ...entry, use: uses.of(entry) })));
   const ipcacheTable = writeIpcache(arena, tables.ipcache.map((entry) => ({
@@ -67,6 +68,7 @@ export function writeCluster(arena: Arena, tables: DatapathTables, repair: boole
     arena.put32(nodes + 4 * index, writeNodeOf(arena, node, index, tables.config, flags, policyTable, ipcacheTable, shared6, firstUse, networkPolicy));
     firstUse += node.devices.length + 1;
   }
+  writeClusterServices(arena, tables, nodes, seed);
   return {
     nodes, addresses: writeAddresses(arena, tables), addresses6: writeAddresses6(arena, tables), uses: uses.keys, masquerades,
     masquerades6: masqueradeKeys6(tables),
@@ -131,6 +133,6 @@ function writeNodeOf(
     worldIdentity: config.worldIdentity, tunnelIfindex: TUNNEL_IFINDEX, tunnelPort: config.tunnelPort, tunnelMac: TUNNEL_MAC, hostMac: HOST_MAC,
     vlanAllowed: 0,
   });
-  if (shared6 !== null) writeNodeTables6(arena, at, node, config, shared6);
+  if (shared6 !== null) writeNodeTables6(arena, at, node, config, shared6, (identity) => networkPolicy.mapOf(identity));
   return at;
 }

@@ -37,8 +37,10 @@ export function writeShared6(arena: Arena, tables: DatapathTables, useOf: (entry
   };
 }
 
-/** Writes the IPv6 side of the node whose structure is at `at`. */
-export function writeNodeTables6(arena: Arena, at: number, node: NodeTable, config: DatapathConfig, shared: SharedTables6): void {
+/** Writes the IPv6 side of the node whose structure is at `at`. `policyMapOf`: address of an identity's network-policy map, 0 for none. */
+export function writeNodeTables6(
+  arena: Arena, at: number, node: NodeTable, config: DatapathConfig, shared: SharedTables6, policyMapOf: (identity: number) => number,
+): void {
   const ifindexOf = new Map(node.devices.map((device) => [device.name, device.ifindex]));
   const numbers = [0, ...new Set(node.rules6.map((rule) => rule.table).filter((table) => table !== 0))];
   const routesOf = (table: number): RouteImage6[] =>
@@ -51,6 +53,7 @@ export function writeNodeTables6(arena: Arena, at: number, node: NodeTable, conf
     endpoints: node.endpoints6.map((endpoint) => ({
       address: endpoint.host ? 0 : (ipv4Of.get(endpoint.endpointId) ?? 0), address6: endpoint.address, flags: endpoint.host ? EPF_HOST : 0,
       ifindex: endpoint.ifindex, id: endpoint.endpointId, identity: endpoint.identity, mac: endpoint.mac, nodeMac: endpoint.nodeMac,
+      policyMap: endpoint.host ? 0 : policyMapOf(endpoint.identity),
     })),
     masqueradeIps: node.devices.map(({ masqueradeIp6 }) => masqueradeIp6),
     routes: numbers.map(routesOf),

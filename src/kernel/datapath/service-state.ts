@@ -27,7 +27,8 @@ const CLOSE_REBALANCE_S: i32 = 30;
  * new. P_PORTS holds the ports, `flags` the TCP flags. */
 export function serviceEntry(pkt: i32, ip: i32, service: i32, proto: i32, flags: i32, six: boolean): i32 {
   const key: i32 = keyWord(pkt, proto, TUPLE_SERVICE), shard: i32 = ld32(pkt + P_SHARD), ports: i32 = ld32(pkt + P_PORTS);
-  const entry: i32 = six ? find6(shard + S_CT6, key, ip + IP6_DST, ip + IP6_SRC, ports) : find(shard + S_CT, key, ld32(ip + IP_DST), ld32(ip + IP_SRC), ports);
+  const entry: i32 = six
+    ? find6(shard + S_CT6, key, ip + IP6_DST, ip + IP6_SRC, ports) : find(shard + S_CT, key, ld32(ip + IP_DST), ld32(ip + IP_SRC), ports);
   sketchChange(pkt);
   st32(pkt + P_CT_ENTRY, entry);
   if (entry === 0 || ld16(entry + C_REV_NAT) !== ld32(service + SV_REV_NAT)) return 0;
@@ -39,7 +40,8 @@ export function serviceEntry(pkt: i32, ip: i32, service: i32, proto: i32, flags:
 /** ct_create4 and 6 with CT_SERVICE. 0, or drop 155. */
 export function createServiceEntry(pkt: i32, ip: i32, service: i32, proto: i32, backend: i32, six: boolean): i32 {
   const key: i32 = keyWord(pkt, proto, TUPLE_SERVICE), shard: i32 = ld32(pkt + P_SHARD), ports: i32 = ld32(pkt + P_PORTS);
-  const entry: i32 = six ? entryFor6(shard + S_CT6, key, ip + IP6_DST, ip + IP6_SRC, ports) : entryFor(pkt, shard + S_CT, key, ld32(ip + IP_DST), ld32(ip + IP_SRC), ports);
+  const entry: i32 = six
+    ? entryFor6(shard + S_CT6, key, ip + IP6_DST, ip + IP6_SRC, ports) : entryFor(pkt, shard + S_CT, key, ld32(ip + IP_DST), ld32(ip + IP_SRC), ports);
   if (entry === 0) return DROP_CT_CREATE_FAILED;
   fillEntry(pkt, entry, proto === PROTO_TCP, DIR_SERVICE, 0, ld32(service + SV_REV_NAT) << 16);
   st32(entry + C_BACKEND, backend);

@@ -112,14 +112,21 @@ function toPod(cx: i32, pkt: i32, ip: i32, node: i32, d: i32, end: i32): i32 {
   settleOpener(cx, pkt, ip, false, podPorts, d + B_SIZE, end, ld32(d + B_SEQ_LO));
   beginSketch(cx, pkt);
   const restored: f64 = ldf64(ld32(cx + X_NOTES) + (NC_REPLY_RESTORED << 3));
-  const entrance: i32 = restoreReply(cx, pkt, ip, podPorts);
-  enterNode(cx, pkt, entrance);
-  st32(pkt + P_POLICY, 0);
-  emitFrame(cx, pkt, STREAM_EXTERNAL);
-  const outcome: i32 = walk(cx, pkt, AT_FROM_NETDEV);
+  const outcome: i32 = walkReply(cx, pkt, ip, restoreReply(cx, pkt, ip, podPorts));
   if (outcome === OUT_DELIVERED) checkReply(cx, pkt, ip, restored);
   learnWay(cx, pkt, d, true, outcome);
   return finish(cx, pkt, outcome, true);
+}
+
+/** The way of a restored reply: from the device of the node that translates it, or from the pod that is a service's backend. */
+function walkReply(cx: i32, pkt: i32, ip: i32, entrance: i32): i32 {
+  const source: i32 = sourceOf(isIpv6(pkt), ip), sender: i32 = clusterFind(cx, isIpv6(pkt), source);
+  const fromBackend: boolean = sender !== 0 && ld32(sender + A_KIND) === A_POD;
+  enterNode(cx, pkt, fromBackend ? ld32(sender + A_NODE) - 1 : entrance);
+  st32(pkt + P_POLICY, 0);
+  if (fromBackend && enterPod(pkt, source)) return walk(cx, pkt, AT_FROM_CONTAINER);
+  emitFrame(cx, pkt, STREAM_EXTERNAL);
+  return walk(cx, pkt, AT_FROM_NETDEV);
 }
 
 /** Frames of a capture taken on a node: they enter as they are, and may leave state that a pod's flow meets later. */

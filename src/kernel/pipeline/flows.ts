@@ -26,6 +26,7 @@ import {
 import { quotedAt, quotedL4, quotedPorts, quotedProto } from "./quoted.ts";
 import { countFlow, countNote, countUse, masqueradeCounters, useCounters } from "./tally.ts";
 import { seqOf } from "./emit.ts";
+import { serviceFlow } from "./service-flows.ts";
 import { sketchUse } from "./sketch.ts";
 
 /** Ports of the packet at `ip` with the sender's in the low half; an echo identifier stands there for both directions;
@@ -54,11 +55,9 @@ function flowFor(pkt: i32, node: i32, proto: i32, kind: i32, pod: i32, remote: i
 
 /** The flow that another pod opened to this one and that the packet at `ip` answers, 0 for none. */
 export function answeredFlow(pkt: i32, ip: i32, peerNode: i32): i32 {
-  const six: boolean = isIpv6(pkt), proto: i32 = protoOf(pkt, ip), ports: i32 = flowPorts(pkt, ip);
-  return shardFind(
-    pkt, six, S_FLOW, S_FLOW6, (peerNode << 16) | (proto << 8) | FK_POD, destinationOf(six, ip), sourceOf(six, ip),
-    isIcmp(six, proto) ? ports : swapPorts(ports),
-  );
+  const six: boolean = isIpv6(pkt), proto: i32 = protoOf(pkt, ip), ports: i32 = flowPorts(pkt, ip), asked: i32 = isIcmp(six, proto) ? ports : swapPorts(ports);
+  const flow: i32 = shardFind(pkt, six, S_FLOW, S_FLOW6, (peerNode << 16) | (proto << 8) | FK_POD, destinationOf(six, ip), sourceOf(six, ip), asked);
+  return flow !== 0 || six ? flow : serviceFlow(pkt, peerNode, proto, destinationOf(false, ip), sourceOf(false, ip), asked);
 }
 
 /** The flow of a packet that a pod sends (fromPod) or gets; an ICMP error belongs to the flow it quotes. */

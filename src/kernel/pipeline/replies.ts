@@ -27,6 +27,7 @@ import {
 } from "./family.ts";
 import { quotedAt, quotedL4, quotedPorts, quotedProto } from "./quoted.ts";
 import { nodeAt } from "./nodes.ts";
+import { restoreBackend } from "./service-flows.ts";
 import { countNote } from "./tally.ts";
 import { seqOf } from "./emit.ts";
 
@@ -76,12 +77,13 @@ function raiseTtl(ip: i32, six: boolean, remoteGateway: boolean): void {
 /** Rewrites the packet at `ip`, on its way to a pod, into what arrived at the node that translates it. Returns that node's
  * index; the pod's own node where nothing translates. The captured frame is kept in X_SAVED. */
 export function restoreReply(cx: i32, pkt: i32, ip: i32, podPorts: i32): i32 {
-  const own: i32 = ld32(ld32(pkt + P_NODE) + N_INDEX), six: boolean = isIpv6(pkt);
+  const own: i32 = ld32(ld32(pkt + P_NODE) + N_INDEX), six: boolean = isIpv6(pkt), service: i32 = six ? 0 : sourceOf(false, ip);
   copy(ld32(cx + X_SAVED), ld32(pkt + P_FRAME), ld32(pkt + P_LEN));
   st32(pkt + P_NAT, 0);
   const quoted: i32 = quotedAt(pkt, ip);
-  const node: i32 = quoted !== 0 ? restoreError(cx, pkt, ip, quoted) : restoreOrdinary(cx, pkt, ip, podPorts);
-  if (node >= 0) countNote(cx, NC_REPLY_RESTORED);
+  const ports: i32 = six || quoted !== 0 ? podPorts : restoreBackend(pkt, ip, podPorts);
+  const node: i32 = quoted !== 0 ? restoreError(cx, pkt, ip, quoted) : restoreOrdinary(cx, pkt, ip, ports);
+  if (node >= 0 || (!six && sourceOf(false, ip) !== service)) countNote(cx, NC_REPLY_RESTORED);
   raiseTtl(ip, six, node >= 0 && node !== own);
   st32(pkt + P_NAT, 0);
   return node >= 0 ? node : own;

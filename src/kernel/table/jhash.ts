@@ -23,22 +23,21 @@ export function jhash3(a: i32, b: i32, c: i32, seed: i32): i32 {
   return jhashFinal(a + start | 0, b + start | 0, c + start | 0);
 }
 
+/** Rotations of __jhash_mix's six steps, five bits each. */
+const ROTATIONS: i32 = 4 | (6 << 5) | (8 << 10) | (16 << 15) | (19 << 20) | (4 << 25);
+
 /** __hash_from_tuple_v6: an address of four words, the ports, the protocol. */
 export function jhashTuple6(w0: i32, w1: i32, w2: i32, w3: i32, ports: i32, proto: i32, seed: i32): i32 {
   let a: i32 = w0, b: i32 = w1, c: i32 = w2;
   for (let round: i32 = 0; round < 2; round++) {
-    a = (a - c | 0) ^ rotate(c, 4);
-    c = c + b | 0;
-    b = (b - a | 0) ^ rotate(a, 6);
-    a = a + c | 0;
-    c = (c - b | 0) ^ rotate(b, 8);
-    b = b + a | 0;
-    a = (a - c | 0) ^ rotate(c, 16);
-    c = c + b | 0;
-    b = (b - a | 0) ^ rotate(a, 19);
-    a = a + c | 0;
-    c = (c - b | 0) ^ rotate(b, 4);
-    b = b + a | 0;
+    // A step of __jhash_mix works on (a, b, c), the next one on (b, c, a): the names move on instead.
+    for (let step: i32 = 0; step < 30; step += 5) {
+      const mixed: i32 = (a - c | 0) ^ rotate(c, (ROTATIONS >>> step) & 31);
+      const sum: i32 = c + b | 0;
+      a = b;
+      b = sum;
+      c = mixed;
+    }
     if (round === 0) {
       a = a + w3 | 0;
       b = b + ports | 0;

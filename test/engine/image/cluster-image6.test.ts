@@ -1,7 +1,7 @@
 // The IPv6 side of a compiled cluster as the kernel's look-ups read it back.
 import { beforeAll, describe, expect, test } from "vitest";
 import { NO_NETWORK_POLICY } from "../../../src/control/network-policy/network-policy-tables.ts";
-import type { DatapathConfig, DatapathTables, DeviceTable, NodeTable } from "../../../src/control/tables.ts";
+import { type DatapathConfig, type DatapathTables, type DeviceTable, NO_SERVICES, type NodeTable } from "../../../src/control/tables.ts";
 import { getAddress6, putAddress6 } from "../../../src/engine/image/address6.ts";
 import { Arena, sharedMemory, wireWord } from "../../../src/engine/image/arena.ts";
 import { clusterImageBytes6, configFlags6, writeNodeTables6, writeShared6 } from "../../../src/engine/image/cluster-image6.ts";
@@ -50,7 +50,7 @@ const TABLES = {
     { prefix: prefix6("::/0"), identity: 10, ownerNode: -1, isNode: false, ownerOnly: false, skipTunnel: false },
     { prefix: prefix6("fd00:10:1::10/128"), identity: 20001, ownerNode: 0, isNode: false, ownerOnly: false, skipTunnel: false },
   ],
-  policyEntries6: [{
+  services: NO_SERVICES, policyEntries6: [{
     source: ipv6("fd00:10:1::10"), destination: prefix6("2001:db8:113::/64"), gatewayIp: 0xc0a8010c, egressIp: ipv6("fd00:c0a8:1::50"), egressIfindex: 10,
     gatewayNode: 1, policy: 0,
   }],
@@ -77,7 +77,7 @@ beforeAll(() => {
       tunnelPort: 8472, tunnelMac: [], hostMac: [], vlanAllowed: 0,
     });
     const own = arena.used;
-    writeNodeTables6(arena, at, table, CONFIG, shared);
+    writeNodeTables6(arena, at, table, CONFIG, shared, () => 0);
     bytes += arena.used - own;
     nodes.push(at);
   }

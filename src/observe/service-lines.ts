@@ -1,0 +1,76 @@
+// Services in the report and in flows.jsonl: names for what the tables and the flows hold as numbers.
+import { formatSourceRef } from "../cluster/source.ts";
+import type { DatapathTables } from "../control/tables.ts";
+import type { FlowLine } from "./flow-shape.ts";
+import { formatIpv4 } from "./ip-text.ts";
+import type { Report } from "./report-shape.ts";
+import type { FlowRecord, Tally } from "./run-result.ts";
+import type { TableNames } from "./table-names.ts";
+
+/** Pairs of service and backend in the report. */
+const MOST_USES = 256;
+
+/** What flows did with one backend of one service. */
+export interface ServiceUse {
+  /** Index into services.ipv4.entries. */
+  readonly entry: number;
+  readonly backend: { readonly address: number; readonly port: number } | null;
+  flows: number;
+  readonly forward: { packets: number; bytes: number };
+  readonly reply: { packets: number; bytes: number };
+}
+
+/** Gathers the use of services from flow records. */
+export class ServiceUses {
+  readonly #uses = new Map<string, ServiceUse>();
+
+  add({ service, forward, reply }: FlowRecord): void {
+    if (service === null) return;
+    const { index, backend } = service, key = `${index} ${backend === null ? "" : `${backend.address} ${backend.port}`}`;
+    const use = this.#uses.get(key) ?? { entry: index, backend, flows: 0, forward: { packets: 0, bytes: 0 }, reply: { packets: 0, bytes: 0 } };
+    use.flows += 1;
+    addTo(use.forward, forward);
+    addTo(use.reply, reply);
+    this.#uses.set(key, use);
+  }
+
+  /** Busiest first. */
+  list(): readonly ServiceUse[] {
+    const address = ({ backend }: ServiceUse): number => backend?.address ?? 0, port = ({ backend }: ServiceUse): number => backend?.port ?? 0;
+    return [...this.#uses.values()].sort((a, b) => b.forward.packets - a.forward.packets || a.entry - b.entry || address(a) - address(b) || port(a) - port(b));
+  }
+}
+
+function addTo(sum: { packets: number; bytes: number }, { packets, bytes }: Tally): void {
+  sum.packets += packets;
+  sum.bytes += bytes;
+}
+
+/** The service of a flow for flows.jsonl. Where sockets translate, a flow to a service's address has met none. */
+export function flowService(flow: FlowRecord, names: TableNames): FlowLine["service"] {
+  const name = flow.service === null ? names.serviceAt(flow.destination, flow.destinationPort, flow.protocol) : names.service(flow.service.index);
+  if (name === null) return null;
+  const backend = flow.service?.backend ?? null;
+  return { name, backend: backend === null ? null : { address: formatIpv4(backend.address), port: backend.port, pod: names.pod(backend.address) } };
+}
+
+/** The report's part on services. */
+export function reportServices({ services }: DatapathTables, uses: readonly ServiceUse[], untranslated: number, names: TableNames): Report["services"] {
+  return {
+    translation: services.translation,
+    withoutBackend: services.withoutBackend,
+    objects: services.objects.length,
+    frontends: services.ipv4.entries.length + services.ipv6.entries.length,
+    backends: services.ipv4.backends.length + services.ipv6.backends.length,
+    untranslatedFlows: untranslated,
+    use: uses.slice(0, MOST_USES).map(({ entry, backend, flows, forward, reply }) => {
+      const frontend = services.ipv4.entries[entry], object = frontend === undefined ? undefined : services.objects[frontend.service];
+      return {
+        service: names.service(entry) ?? "?", at: object === undefined ? null : formatSourceRef(object.at),
+        address: formatIpv4(frontend?.address ?? 0), port: frontend?.port ?? 0,
+        backend: backend === null ? null : { address: formatIpv4(backend.address), port: backend.port, pod: names.pod(backend.address) },
+        flows, forward: { ...forward }, reply: { ...reply },
+      };
+    }),
+  };
+}
