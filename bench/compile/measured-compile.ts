@@ -16,7 +16,8 @@ const code = await runCommandLine(words, {
 });
 if (code > 1) throw new Error(`${words.join(" ")} ended with ${code}: ${errors}`);
 const { user, system } = process.cpuUsage();
+const map = words[0] === "status" ? (JSON.parse(out) as { readonly maps: readonly unknown[] }).maps[0] : null;
 process.stdout.write(`${JSON.stringify({
-  out, lines, seconds: performance.now() / 1000, cpuSeconds: (user + system) / 1e6, peakBytes: process.resourceUsage().maxRSS * 1024,
+  map, lines, seconds: performance.now() / 1000, cpuSeconds: (user + system) / 1e6, peakBytes: process.resourceUsage().maxRSS * 1024,
 })}\n`);
 process.exit(0);

@@ -24,7 +24,8 @@ export interface CompileFigures extends ClusterSize {
 }
 
 interface Measured {
-  readonly out: string;
+  /** The IPv4 egress policy map; only `status` tells. */
+  readonly map: StatusMap | null;
   readonly lines: number;
   readonly cpuSeconds: number;
   readonly seconds: number;
@@ -32,7 +33,6 @@ interface Measured {
 }
 
 interface StatusMap {
-  readonly map: string;
   readonly entries: number;
   readonly lost: number;
 }
@@ -80,15 +80,14 @@ export function runCompiles(rounds: number, say: (text: string) => void): Compil
 
 function measure({ words }: MeasuredCommand, cluster: string): Measured {
   const args = [child, program, ...words, "--cluster", cluster];
-  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8", maxBuffer: 1 << 28 });
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
   if (status !== 0) throw new Error(`a measured command ended with ${status}: ${stderr}`);
   return JSON.parse(stdout) as Measured;
 }
 
-/** Only `status` tells the map's fill; the lists after it are over the same cluster. */
+/** `before`: what `status` said of the same cluster. */
 function figures(size: ClusterSize, command: string, measured: readonly Measured[], before: CompileFigures | undefined): CompileFigures {
-  const out = measured[0]?.out ?? "";
-  const map = out === "" ? before : (JSON.parse(out) as { readonly maps: readonly StatusMap[] }).maps[0];
+  const map = measured[0]?.map ?? before;
   return {
     ...size, command, rounds: measured.length, entries: map?.entries ?? 0, lost: map?.lost ?? 0, lines: measured[0]?.lines ?? 0,
     cpuSeconds: spreadOf(measured.map(({ cpuSeconds }) => cpuSeconds)), seconds: spreadOf(measured.map(({ seconds }) => seconds)),
