@@ -68,6 +68,7 @@ export function readInstallation(cluster: Cluster, assumptions: AssumptionLog, f
     ...nonMasqueradeCidrs(ipMasqAgent, ipv6, cluster, assumptions),
     remoteNodeMasquerade: options.flag("enable-remote-node-masquerade", false),
     fragmentTracking: options.flag("enable-ipv4-fragment-tracking", true),
+    fragmentTracking6: options.flag("enable-ipv6-fragment-tracking", true),
     sctp: options.flag("enable-sctp", false),
     conntrackAccounting: options.flag("bpf-conntrack-accounting", false),
     sourceIpVerification: options.flag("enable-source-ip-verification", true),

@@ -37,6 +37,7 @@ export interface DatapathConfig {
   readonly nonMasqueradeCidrs6: readonly Prefix6[];
   readonly remoteNodeMasquerade: boolean;
   readonly fragmentTracking: boolean;
+  readonly fragmentTracking6: boolean;
   readonly sctp: boolean;
   readonly conntrackAccounting: boolean;
   readonly sourceIpVerification: boolean;

@@ -158,11 +158,11 @@ describe("a tiny dual-stack model", () => {
   });
 
   it("reads the IPv6 side of the configuration", async () => {
-    const data = '"enable-ipv6": "true", "enable-ipv6-masquerade": "false", "ipv6-native-routing-cidr": "fd00:10::1/32", "enable-ip-masq-agent": "true", "ipv6-service-loopback-address": "fe80::7"';
+    const data = '"enable-ipv6": "true", "enable-ipv6-masquerade": "false", "enable-ipv6-fragment-tracking": "false", "ipv6-native-routing-cidr": "fd00:10::1/32", "enable-ip-masq-agent": "true", "ipv6-service-loopback-address": "fe80::7"';
     const agent = '---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: ip-masq-agent}\ndata:\n  config: "nonMasqueradeCIDRs: [10.0.0.0/8, fd00::/8]"\n';
     const compiled = await compileText(`---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: cilium-config}\ndata: {${data}}\n${agent}${WORKER}`);
     const { config } = compiled.tables;
-    expect(config).toMatchObject({ ipv4: true, ipv6: true, ipv6Masquerade: false });
+    expect(config).toMatchObject({ ipv4: true, ipv6: true, ipv6Masquerade: false, fragmentTracking: true, fragmentTracking6: false });
     expect(config.nativeRoutingCidr6 === null ? "" : formatPrefix(config.nativeRoutingCidr6)).toBe("fd00:10::/32");
     expect(config.nonMasqueradeCidrs6.map(formatPrefix)).toEqual(["fd00::/8", "fe80::/10"]);
     expect(tableOf(compiled, "worker").snatExclusion6).toEqual(config.nativeRoutingCidr6);

@@ -4,26 +4,28 @@ import type { DatapathTables } from "../../src/control/tables.ts";
 import { SHARD_COUNT, shardCapacity } from "../../src/engine/memory-plan.ts";
 import { brokenSums } from "../../src/observe/conservation.ts";
 import { captureOf, udp } from "../e2e/packets.ts";
-import { CLUSTER, type Outcome, replay, Scratch, tablesOf, UNBUILT, withoutTiming } from "../e2e/replayed.ts";
+import { CLUSTER, DUAL_STACK, type Outcome, replay, Scratch, tablesOf, UNBUILT, withoutTiming } from "../e2e/replayed.ts";
 import type { ReplayOptions } from "../../src/engine/replay-options.ts";
 
 const scratch = new Scratch();
 afterAll(() => scratch.remove());
 
-const WEB = "10.244.1.10", REPLY = { ttl: 62 };
+const REPLY = { ttl: 62 };
+/** A pod with a policy, and the network of its remotes. */
+const FAMILIES = [["IPv4", CLUSTER, "10.244.1.10", "198.51.100."], ["IPv6", DUAL_STACK, "fd00:10:1::10", "2001:db8:113::"]] as const;
 
-/** A question and an answer of each flow. */
-function exchanges(flows: number, remotes = 1): Uint8Array {
-  const out = (k: number): { from: string; to: string } => ({ from: WEB, to: `198.51.100.${10 + (k % remotes)}` });
-  return captureOf(Array.from({ length: flows }, (_, k) => [
-    udp(out(k), 33_000 + k, 20_053), udp({ from: out(k).to, to: WEB }, 20_053, 33_000 + k, 10, REPLY),
-  ]).flat(), 0.0001);
-}
+describe.skipIf(UNBUILT !== "").each(FAMILIES)(`full tables of %s${UNBUILT === "" ? "" : ` (skipped: ${UNBUILT})`}`, (family, cluster, web, network) => {
+  /** A question and an answer of each flow. */
+  function exchanges(flows: number, remotes = 1): Uint8Array {
+    const out = (k: number): { from: string; to: string } => ({ from: web, to: `${network}${10 + (k % remotes)}` });
+    return captureOf(Array.from({ length: flows }, (_, k) => [
+      udp(out(k), 33_000 + k, 20_053), udp({ from: out(k).to, to: web }, 20_053, 33_000 + k, 10, REPLY),
+    ]).flat(), 0.0001);
+  }
 
-describe.skipIf(UNBUILT !== "")(UNBUILT === "" ? "full tables" : `full tables (skipped: ${UNBUILT})`, () => {
   let tables: DatapathTables;
   beforeAll(async () => {
-    tables = await tablesOf(CLUSTER);
+    tables = await tablesOf(cluster);
   });
 
   async function replayAlike(capture: Uint8Array, changes: Partial<ReplayOptions>): Promise<Outcome> {
@@ -44,7 +46,7 @@ describe.skipIf(UNBUILT !== "")(UNBUILT === "" ? "full tables" : `full tables (s
   });
 
   it("of one shard leave later flows without a record; their packets are counted and translated all the same", async () => {
-    const room = shardCapacity(0, false).flows, flowsMade = room + 44;
+    const room = shardCapacity(0, family === "IPv6").flows, flowsMade = room + 44;
     const { result } = await replayAlike(exchanges(flowsMade), { maxFlows: 0 });
     expect(result).toMatchObject({ flowCount: room, packetsWithoutFlow: 2 * 44, natEntries: 2 * flowsMade });
     expect(result.forwarded.packets).toBe(flowsMade);

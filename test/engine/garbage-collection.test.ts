@@ -2,39 +2,40 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DatapathTables } from "../../src/control/tables.ts";
 import { ACK, captureAt, FIN_ACK, SYN, SYN_ACK, tcp, udp } from "../e2e/packets.ts";
-import { CLUSTER, type Outcome, replay, Scratch, tablesOf, UNBUILT, withoutTiming } from "../e2e/replayed.ts";
+import { CLUSTER, DUAL_STACK, type Outcome, replay, Scratch, tablesOf, UNBUILT, withoutTiming } from "../e2e/replayed.ts";
 
 const scratch = new Scratch();
 afterAll(() => scratch.remove());
 
-const WEB = "10.244.1.10", START = 1_700_000_000, REPLY = { ttl: 62 };
+const START = 1_700_000_000, REPLY = { ttl: 62 };
+/** A pod with a policy, and the network of its remotes. */
+const FAMILIES = [["IPv4", CLUSTER, "10.244.1.10", "198.51.100."], ["IPv6", DUAL_STACK, "fd00:10:1::10", "2001:db8:113::"]] as const;
 /** The gateway's map holds two halves for each flow. */
 const NAT_PER_FLOW = 2;
 /** Source node and gateway track each flow, and the source node one entry for ICMP errors of each remote (ct_create4). */
 const tracked = (flows: number, remotes: number): number => 2 * flows + remotes;
-const remote = (k: number): string => `198.51.100.${1 + (k % 60)}`;
-
 interface Timed {
   readonly at: number;
   readonly packet: Uint8Array;
 }
 
-const datagrams = (at: number, count: number, firstPort = 40_000): Timed[] =>
-  Array.from({ length: count }, (_, k) => ({ at: START + at, packet: udp({ from: WEB, to: remote(k) }, firstPort + k, 20_053) }));
+describe.skipIf(UNBUILT !== "").each(FAMILIES)(`garbage collection of %s${UNBUILT === "" ? "" : ` (skipped: ${UNBUILT})`}`, (_, cluster, WEB, network) => {
+  const remote = (k: number): string => `${network}${1 + (k % 60)}`;
+  const datagrams = (at: number, count: number, firstPort = 40_000): Timed[] =>
+    Array.from({ length: count }, (_, k) => ({ at: START + at, packet: udp({ from: WEB, to: remote(k) }, firstPort + k, 20_053) }));
 
-function connections(at: number, count: number, close: boolean): Timed[] {
-  return Array.from({ length: count }, (_, k) => {
-    const out = { from: WEB, to: remote(k) }, back = { from: remote(k), to: WEB }, port = 50_000 + k;
-    const open = [tcp(out, port, 443, SYN), tcp(back, 443, port, SYN_ACK, 0, REPLY), tcp(out, port, 443, ACK)];
-    const end = [tcp(out, port, 443, FIN_ACK), tcp(back, 443, port, FIN_ACK, 0, REPLY)];
-    return [...open, ...(close ? end : [])].map((packet) => ({ at: START + at, packet }));
-  }).flat();
-}
+  function connections(at: number, count: number, close: boolean): Timed[] {
+    return Array.from({ length: count }, (_, k) => {
+      const out = { from: WEB, to: remote(k) }, back = { from: remote(k), to: WEB }, port = 50_000 + k;
+      const open = [tcp(out, port, 443, SYN), tcp(back, 443, port, SYN_ACK, 0, REPLY), tcp(out, port, 443, ACK)];
+      const end = [tcp(out, port, 443, FIN_ACK), tcp(back, 443, port, FIN_ACK, 0, REPLY)];
+      return [...open, ...(close ? end : [])].map((packet) => ({ at: START + at, packet }));
+    }).flat();
+  }
 
-describe.skipIf(UNBUILT !== "")(UNBUILT === "" ? "garbage collection" : `garbage collection (skipped: ${UNBUILT})`, () => {
   let tables: DatapathTables;
   beforeAll(async () => {
-    tables = await tablesOf(CLUSTER);
+    tables = await tablesOf(cluster);
   });
 
   /** The same for 1, 2 and 4 workers and either kernel. */

@@ -34,7 +34,7 @@ const at = (file: string, line: number, column: number) => ({ file, line, column
 export const TABLES: DatapathTables = {
   config: {
     tunnelProtocol: "vxlan", tunnelPort: 8472, routingMode: "tunnel", hostRouting: "bpf", egressGateway: true, ipv4: true, ipv6: false,
-    ipv4Masquerade: true, ipv6Masquerade: true, nativeRoutingCidr6: null, nonMasqueradeCidrs6: [], nativeRoutingCidr: null, ipMasqAgent: false, nonMasqueradeCidrs: [], remoteNodeMasquerade: false, fragmentTracking: true, sctp: false,
+    ipv4Masquerade: true, ipv6Masquerade: true, nativeRoutingCidr6: null, nonMasqueradeCidrs6: [], nativeRoutingCidr: null, ipMasqAgent: false, nonMasqueradeCidrs: [], remoteNodeMasquerade: false, fragmentTracking: true, fragmentTracking6: true, sctp: false,
     conntrackAccounting: true, sourceIpVerification: true, snatMinPort: 32768, snatMaxPort: 65535, ctLifetimeTcp: 8000, ctLifetimeTcpSyn: 60,
     ctLifetimeTcpFin: 10, ctLifetimeNonTcp: 60, policyMapMax: 16384, ctMapTcpMax: 524288, ctMapAnyMax: 262144, natMapMax: 524288,
     fragmentsMapMax: 8192, worldIdentity: 2, worldIdentity6: 2,

@@ -59,10 +59,7 @@ const KERNELS = ["ts", ...(WASM_IS_BUILT ? ["wasm"] as const : [])] as const;
 describe.each(KERNELS.flatMap((kind) => [[kind, "IPv4"], [kind, "IPv6"]] as const))(`connection tracking, %s kernel, %s, ${seeded}`, (kind, name) => {
   const family = FAMILIES[name];
   let template: RecordedCase;
-  beforeAll(() => {
-    const [file, recorded] = family.recording;
-    template = recordedCaseOf(file, recorded).recorded;
-  });
+  beforeAll(() => { template = recordedCaseOf(family.recording[0], family.recording[1]).recorded; });
 
   /** Runs a packet through the hook that it meets at its pod's node; conntrack's answer. */
   function track(lab: LabMemory, memory: CaseMemory, { packet, model }: ReturnType<typeof packetOf>, now: number): number {

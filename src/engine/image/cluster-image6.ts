@@ -16,7 +16,7 @@ export interface SharedTables6 {
 /** NF_… bits that IPv6 adds to a node's flags; 0 where the installation has none. */
 export function configFlags6(config: DatapathConfig): number {
   if (!config.ipv6) return 0;
-  return NF_IPV6 | (config.ipv4 ? NF_DUAL_STACK : 0) | (config.fragmentTracking ? NF_FRAGMENTS6 : 0) | (config.ipv6Masquerade ? NF_MASQUERADE6 : 0);
+  return NF_IPV6 | (config.ipv4 ? NF_DUAL_STACK : 0) | (config.fragmentTracking6 ? NF_FRAGMENTS6 : 0) | (config.ipv6Masquerade ? NF_MASQUERADE6 : 0);
 }
 
 /** Bytes that are surely enough for the IPv6 side of the read-only tables. */

@@ -18,7 +18,7 @@ import { N_EXCLUSION6_ADDR, N_ROUTER6, P_FIB_NEXTHOP6, P_SNAT_ADDR6, P_SNAT_IFIN
 import { ipv6, prefix6 } from "../../../src/vectors/lab-addresses.ts";
 
 const CONFIG = {
-  ipv4: true, ipv6: true, ipv6Masquerade: true, fragmentTracking: true, ipMasqAgent: true, nonMasqueradeCidrs6: [prefix6("2001:db8:5::/48")],
+  ipv4: true, ipv6: true, ipv6Masquerade: true, fragmentTracking6: true, ipMasqAgent: true, nonMasqueradeCidrs6: [prefix6("2001:db8:5::/48")],
 } as unknown as DatapathConfig;
 const device = (name: string, ifindex: number, masqueradeIp6: string): DeviceTable => ({
   name, ifindex, mac: [2, 0, 0, 0, 0, ifindex], mtu: 1500, addresses: [], masqueradeIp: 0, addresses6: [], masqueradeIp6: ipv6(masqueradeIp6),
