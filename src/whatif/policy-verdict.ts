@@ -27,8 +27,10 @@ export function policyFact(tables: DatapathTables, step: HookStep): string | nul
   if (flags === 0 || (flags & PV_INGRESS) !== 0) return null;
   const who = `identity ${remote}${WORLDS.includes(remote) ? ", world" : ""}`, how = MATCHES.get(match);
   if ((flags & PV_AUDITED) !== 0) return `network policy: audit mode lets pass what it would drop (${who})`;
-  if (step.verdict < 0 && POLICY_DROPS.includes(-step.verdict))
-    return how === undefined ? `network policy denies: no entry matches (${who})` : `network policy denies: ${ruleText(tables, rule)} (match ${how}, ${who})`;
+  if (step.verdict < 0 && POLICY_DROPS.includes(-step.verdict)) {
+    if (how === undefined) return `network policy denies: no entry matches (${who})`;
+    return `network policy denies: ${rule < 0 ? "the pod is locked down, its policy map is too small" : ruleText(tables, rule)} (match ${how}, ${who})`;
+  }
   return how === undefined ? null : `network policy allows: ${ruleText(tables, rule)} (match ${how}, ${who})`;
 }
 

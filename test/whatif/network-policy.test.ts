@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { loadCluster } from "../../src/cluster/load.ts";
 import { compileTables, type CompiledControl } from "../../src/control/compile.ts";
+import { ALLOW_ALL, makePolicyMap } from "../../src/control/network-policy/map-state.ts";
 import { kernelOn } from "../../src/engine/kernel-instance.ts";
 import { explain, type Explanation } from "../../src/whatif/explain.ts";
 import { readPacketRequest } from "../../src/whatif/packet-request.ts";
@@ -49,6 +50,17 @@ test("a deny rule is named, and that it wins", () => {
   expect(explanation.request.drop?.code).toBe(181);
   expect(facts(explanation)).toContain(`network policy denies: spec.egressDeny[0] of ${POLICY}`);
   expect(condition(explanation)?.change).toContain("a deny rule wins over every allow rule");
+});
+
+test("a pod whose entries did not fit is locked down, and told so with the option that cures it", () => {
+  const { tables } = control, { byIdentity } = tables.networkPolicy;
+  const lockedDown = new Map([...byIdentity].map(([identity, policy]) => [identity, { ...policy, map: makePolicyMap([{ identities: [2], ports: [ALLOW_ALL] }], 1).map }]));
+  const full = { ...control, tables: { ...tables, networkPolicy: { ...tables.networkPolicy, byIdentity: lockedDown } } };
+  const request = readPacketRequest("production/payment-processor-0", "203.0.113.20:443", full.tables);
+  const explanation = explain(full, request, new SingleRun(full.tables, "cilium-1.19", 1, (memory) => kernelOn(memory, "ts")));
+  expect(explanation.request.drop?.code).toBe(181);
+  expect(facts(explanation)).toContain("the pod is locked down, its policy map is too small");
+  expect(condition(explanation)?.change).toContain("bpf-policy-map-max");
 });
 
 test("a pod that no policy selects goes its way as before, with no word about policy", () => {

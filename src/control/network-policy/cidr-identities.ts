@@ -20,6 +20,8 @@ export interface CidrIdentity {
 export class CidrIdentities {
   readonly #byPrefix = new Map<string, CidrIdentity>();
   readonly #worlds: readonly CidrIdentity[];
+  /** By address, of either family; made when first asked for. */
+  readonly #sorted = new Map<4 | 6, readonly CidrIdentity[]>();
 
   /** The world is the identity of the prefix of no bits, in each family. */
   constructor(world4: number, world6: number) {
@@ -30,7 +32,9 @@ export class CidrIdentities {
 
   add(written: IpPrefix): void {
     const prefix = masked(written), key = formatPrefix(prefix);
-    if (prefix.bits > 0 && !this.#byPrefix.has(key)) this.#byPrefix.set(key, { identity: FIRST_LOCAL + this.#byPrefix.size, prefix });
+    if (prefix.bits === 0 || this.#byPrefix.has(key)) return;
+    this.#byPrefix.set(key, { identity: FIRST_LOCAL + this.#byPrefix.size, prefix });
+    this.#sorted.clear();
   }
 
   /** Without the worlds, in order of their numbers. */
@@ -38,9 +42,25 @@ export class CidrIdentities {
 
   /** Identities of prefixes inside of `within` that are in none of `except`. A single-stack world is of both families. */
   inside(within: IpPrefix, except: readonly IpPrefix[]): readonly number[] {
-    const found = [...this.#worlds, ...this.#byPrefix.values()]
-      .filter(({ prefix }) => contains(within, prefix) && !except.some((each) => contains(each, prefix)));
-    return [...new Set(found.map(({ identity }) => identity))];
+    const found = new Set<number>(), holder = masked(within);
+    const take = ({ identity, prefix }: CidrIdentity): void => {
+      if (contains(holder, prefix) && !except.some((each) => contains(each, prefix))) found.add(identity);
+    };
+    for (const world of this.#worlds) take(world);
+    // Prefixes inside of another begin at or behind its address, and those behind its last address are none of them.
+    const sorted = this.#inOrder(holder.family), last = lastAddress(holder);
+    let at = firstFrom(sorted, holder.address);
+    for (let next = sorted[at]; next !== undefined && next.prefix.address <= last; next = sorted[++at]) take(next);
+    return [...found];
+  }
+
+  #inOrder(family: 4 | 6): readonly CidrIdentity[] {
+    let sorted = this.#sorted.get(family);
+    if (sorted === undefined) {
+      sorted = this.list().filter(({ prefix }) => prefix.family === family).sort((a, b) => (a.prefix.address < b.prefix.address ? -1 : a.prefix.address > b.prefix.address ? 1 : 0));
+      this.#sorted.set(family, sorted);
+    }
+    return sorted;
   }
 
   /** Identities that addresses of a prefix may have: those inside of it, and the one that holds it as a whole. */
@@ -64,6 +84,21 @@ export class CidrIdentities {
   ofFamily6(): readonly { readonly identity: number; readonly prefix: PrefixOf<bigint> }[] {
     return this.list().flatMap(({ identity, prefix }) => (prefix.family === 6 ? [{ identity, prefix }] : []));
   }
+}
+
+function lastAddress(prefix: IpPrefix): number | bigint {
+  return prefix.family === 4 ? prefix.address + 2 ** (32 - prefix.bits) - 1 : prefix.address + (1n << BigInt(128 - prefix.bits)) - 1n;
+}
+
+/** Position of the first prefix whose address is not below `address`. */
+function firstFrom(sorted: readonly CidrIdentity[], address: number | bigint): number {
+  let low = 0, high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1, found = sorted[middle];
+    if (found !== undefined && found.prefix.address < address) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function masked(prefix: IpPrefix): IpPrefix {
