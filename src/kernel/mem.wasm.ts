@@ -19,7 +19,10 @@ export function copy(to: i32, from: i32, length: i32): void {
     return;
   }
   let k: i32 = 0;
-  for (; k + 16 <= length; k += 16) v128.store(to + k, v128.load(from + k));
+  for (; k + 16 <= length; k += 16) {
+    store<i64>(to + k, load<i64>(from + k));
+    store<i64>(to + k + 8, load<i64>(from + k + 8));
+  }
   if ((length & 8) !== 0) {
     store<i64>(to + k, load<i64>(from + k));
     k += 8;
