@@ -3,8 +3,9 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 
+/** --debug: names of functions, for profiles; the code is the same. */
 const OPTIONS = ["-O3", "--converge", "--noAssert", "--runtime", "stub", "--importMemory", "--initialMemory", "1", "--maximumMemory", "32768",
-  "--noExportMemory", "--zeroFilledMemory"];
+  "--noExportMemory", "--zeroFilledMemory", "--debug"];
 const SHARED = ["--sharedMemory", "--enable", "threads"];
 
 /** Compiles `entry` into `out`, both relative to the working folder. False where asc refused, which it has explained by then.
