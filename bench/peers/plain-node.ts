@@ -1,6 +1,7 @@
 // Work W1 as one writes it in plain Node.js: Buffers for the bytes, Maps for the tables, a string for a flow's key. No expiry, no
 // TCP states, no replies, no NAT, no report. usage: plain-node PLAN IN OUT
 import { closeSync, openSync, readFileSync, readSync, writeSync } from "node:fs";
+import { hash4 } from "../../src/kernel/table/hash.ts";
 
 const [planFile = "", inFile = "", outFile = ""] = process.argv.slice(2);
 const BLOCK = 1 << 20;
@@ -34,15 +35,6 @@ function policy(pod: Pod, destination: number): number {
     }
   }
   return gateway;
-}
-
-function flowHash(a: number, b: number, c: number, d: number): number {
-  let h = Math.imul(a ^ 0x1b873593, 0x85ebca6b);
-  h = Math.imul(h ^ b ^ (h >>> 15), 0xc2b2ae35);
-  h = Math.imul(h ^ c ^ (h >>> 13), 0x27d4eb2f);
-  h = Math.imul(h ^ d ^ (h >>> 16), 0x85ebca6b);
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-  return h ^ (h >>> 16);
 }
 
 function checksum(bytes: Buffer, from: number, length: number): number {
@@ -91,7 +83,7 @@ function encapsulate(record: Buffer, frame: Buffer): void {
   outer.writeUInt32BE(pod.node, 26);
   outer.writeUInt32BE(gateway, 30);
   outer.writeUInt16BE(checksum(outer, 14, 20), 24);
-  const hash = flowHash(frame.readInt32LE(26), frame.readInt32LE(30), frame.readInt32LE(34), frame.readUInt8(23));
+  const hash = hash4(frame.readInt32LE(26), frame.readInt32LE(30), frame.readInt32LE(34), frame.readUInt8(23));
   outer.writeUInt16BE(32_768 + ((((hash ^ (hash >>> 16)) & 0xffff) * 28_232) >>> 16), 34);
   outer.writeUInt16BE(8472, 36);
   outer.writeUInt16BE(length - 34, 38);
