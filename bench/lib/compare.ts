@@ -14,7 +14,7 @@ export function readResults(path: string): BenchResults {
   const results = JSON.parse(readFileSync(path, "utf8")) as Partial<BenchResults> & { format: string };
   if (!results.format.startsWith("egwsim-bench/")) throw new Error(`${path} holds no results of this bench`);
   // Format 1 had single parts and replays only.
-  return { paths: [], peers: [], growth: [], skipped: [], loadBefore: 0, ...results } as unknown as BenchResults;
+  return { paths: [], peers: [], growth: [], skipped: [], loadBefore: null, ...results } as unknown as BenchResults;
 }
 
 function rows({ micro, paths, replay, peers, growth }: BenchResults): Row[] {

@@ -13,7 +13,7 @@ export interface BenchResults {
   readonly commit: string;
   readonly machine: Machine;
   /** Load average of the machine over the minute before: what else ran. */
-  readonly loadBefore: number;
+  readonly loadBefore: number | null;
   readonly captureOptions: Readonly<Record<string, number>>;
   readonly micro: readonly Answer[];
   readonly paths: readonly PathFigures[];
@@ -27,6 +27,6 @@ export interface BenchResults {
 export function aboutResults({ date, commit, machine, captureOptions, replay, loadBefore, skipped }: BenchResults): string {
   const options = Object.entries(captureOptions).map(([name, value]) => `--${name} ${value}`).join(" ");
   const left = skipped.map(({ what, why }) => ` Skipped: ${what}: ${why}.`).join("");
-  return `${machine.cpu}, ${machine.cpus} CPUs, ${machine.memory} GiB, ${machine.system}; Node.js ${machine.node}; commit ${commit}; ${date}; load average before ${loadBefore.toFixed(1)}. ` +
+  return `${machine.cpu}, ${machine.cpus} CPUs, ${machine.memory} GiB, ${machine.system}; Node.js ${machine.node}; commit ${commit}; ${date}${loadBefore === null ? "" : `; load average before ${loadBefore.toFixed(1)}`}. ` +
     `Median (min–max) of ${replay[0]?.rounds ?? 0} interleaved rounds; captures by \`egwsim generate ${options}\`.${left}`;
 }
