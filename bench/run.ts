@@ -1,49 +1,71 @@
-// npm run bench [-- --packets N] [--rounds N] [--only micro|replay|compile] [--no-save]
+// npm run bench [-- --full] [--packets N] [--rounds N] [--only PART] [--no-save] [--compare A B]
 import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { loadavg } from "node:os";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { runCompiles } from "./compile/run.ts";
 import { CAPTURE_OPTIONS, runReplays } from "./e2e/replay.ts";
+import { runCurves } from "./growth/curves.ts";
+import { runPaths, STANDARD } from "./kernel/paths.ts";
+import { comparison, readResults } from "./lib/compare.ts";
 import { commitHash, cpuSlug, thisMachine } from "./lib/machine.ts";
+import { plotsPage } from "./lib/plots.ts";
 import { aboutCompile, aboutResults, type BenchResults, type CompileResults } from "./lib/results.ts";
-import { compileTable, microTable, replayTable } from "./lib/tables.ts";
+import { compileTable, growthTable, microTable, pathsTable, peersTable, replayTable } from "./lib/tables.ts";
 import { runMicro } from "./micro/run.ts";
+import { runPeers } from "./peers/peers.ts";
 
-const { values } = parseArgs({ options: {
-  packets: { type: "string", default: "120000" }, rounds: { type: "string", default: "3" }, only: { type: "string" },
-  "no-save": { type: "boolean", default: false },
+const PARTS = ["micro", "paths", "replay", "peers", "growth", "compile"] as const;
+/** What is only measured when asked for: the growth curves also by --full. */
+const ON_DEMAND: readonly string[] = ["growth", "compile"];
+const { values, positionals } = parseArgs({ allowPositionals: true, options: {
+  full: { type: "boolean", default: false }, packets: { type: "string" }, rounds: { type: "string", default: "3" }, only: { type: "string" },
+  compare: { type: "boolean", default: false }, "no-save": { type: "boolean", default: false },
 } });
-const packets = Number(values.packets), rounds = Number(values.rounds), { only } = values;
+if (values.compare) {
+  const [a, b] = positionals;
+  if (a === undefined || b === undefined) throw new RangeError("--compare takes two files of bench/results");
+  process.stdout.write(comparison(readResults(a), readResults(b)));
+  process.exit(0);
+}
+const packets = Number(values.packets ?? (values.full ? "1000000" : "120000")), rounds = Number(values.rounds), { only } = values;
 if (!Number.isInteger(packets) || packets < CAPTURE_OPTIONS.flows) throw new RangeError(`--packets takes a whole number of at least ${CAPTURE_OPTIONS.flows}`);
 if (!Number.isInteger(rounds) || rounds < 1) throw new RangeError("--rounds takes a whole number of at least 1");
-if (only !== undefined && only !== "micro" && only !== "replay" && only !== "compile") throw new RangeError("--only takes micro, replay or compile");
+if (only !== undefined && !PARTS.some((part) => part === only)) throw new RangeError(`--only takes one of ${PARTS.join(", ")}`);
 
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
-const machine = thisMachine();
-const date = new Date().toISOString().slice(0, 10);
-const name = `${date}-${cpuSlug(machine.cpu)}-node${machine.node.slice(1)}.json`;
-const save = (folder: string, what: unknown): void => {
-  const path = fileURLToPath(new URL(`../../bench/results/${folder}`, import.meta.url));
-  mkdirSync(path, { recursive: true });
-  writeFileSync(join(path, name), `${JSON.stringify(what, null, 1)}\n`);
-  say(`bench/results/${folder}${name}`);
+const wants = (part: (typeof PARTS)[number]): boolean => (only === undefined ? !ON_DEMAND.includes(part) || (part === "growth" && values.full) : part === only);
+const machine = thisMachine(), [loadBefore = 0] = loadavg(), date = new Date().toISOString().slice(0, 10);
+const name = `${date}-${cpuSlug(machine.cpu)}-node${machine.node.slice(1)}`;
+const save = (file: string, text: string): void => {
+  const path = fileURLToPath(new URL(`../../bench/results/${file}`, import.meta.url));
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
+  say(`bench/results/${file}`);
 };
 
-if (only === "compile") {
+if (wants("compile")) {
   const compiled: CompileResults = { format: "egwsim-bench-compile/1", date, commit: commitHash(), machine, compile: runCompiles(rounds, say) };
   process.stdout.write(`\n${aboutCompile(compiled)}\n\n${compileTable(compiled.compile)}\n`);
-  if (!values["no-save"]) save("compile/", compiled);
+  if (!values["no-save"]) save(`compile/${name}.json`, `${JSON.stringify(compiled, null, 1)}\n`);
   process.exit(0);
 }
 
+const micro = wants("micro") ? await runMicro() : [];
+const paths = wants("paths") ? await runPaths(values.full ? STANDARD : { ...STANDARD, packets: 200_000 }, ["wasm", "native", "ts"], 2 * rounds) : { figures: [], nativeReason: null };
+const replay = wants("replay") ? await runReplays(packets, rounds, say) : [];
+const peers = wants("peers") ? await runPeers(Math.min(1_000_000, Math.max(packets, 300_000)), rounds, say) : { figures: [], skipped: [] };
+const growth = wants("growth") ? await runCurves(rounds, say) : [];
 const results: BenchResults = {
-  format: "egwsim-bench/1", date, commit: commitHash(), machine, captureOptions: { ...CAPTURE_OPTIONS },
-  micro: only === "replay" ? [] : await runMicro(),
-  replay: only === "micro" ? [] : await runReplays(packets, rounds, say),
+  format: "egwsim-bench/2", date, commit: commitHash(), machine, loadBefore, captureOptions: { ...CAPTURE_OPTIONS },
+  micro, paths: paths.figures, replay, peers: peers.figures, growth,
+  skipped: [...(paths.nativeReason === null ? [] : [{ what: "native yardstick", why: paths.nativeReason }]), ...peers.skipped],
 };
-process.stdout.write(`\n${aboutResults(results)}\n\n${microTable(results.micro)}\n\n${replayTable(results.replay)}\n`);
+const shown = [pathsTable(results.paths), microTable(results.micro), replayTable(results.replay), peersTable(results.peers), growthTable(results.growth)];
+process.stdout.write(`\n${aboutResults(results)}\n\n${shown.filter((each) => each.includes("\n", each.indexOf("\n") + 1)).join("\n\n")}\n`);
 if (only === undefined && !values["no-save"]) {
-  save("", results);
-  say("`node scripts/readme-figures.mjs` puts it into the README");
+  save(`${name}.json`, `${JSON.stringify(results, null, 1)}\n`);
+  save(`${name}.svg`, plotsPage(results));
+  say("`node scripts/readme-figures.mjs` puts the tables into the README");
 }

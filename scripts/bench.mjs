@@ -16,4 +16,5 @@ const run = (...args) => {
 
 run(tsc, "-p", "bench");
 if (!(await compileKernel("bench/micro/kernel/loops.ts", "dist-bench/loops.wasm"))) process.exit(1);
+if (!(await compileKernel("src/kernel/index.ts", "dist-bench/native/kernel.wasm", false))) process.exit(1);
 run("dist-bench/bench/run.js", ...process.argv.slice(2));

@@ -3,13 +3,16 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 
-const OPTIONS = ["-O3", "--converge", "--noAssert", "--runtime", "stub", "--importMemory", "--sharedMemory", "--enable", "threads,simd",
-  "--initialMemory", "1", "--maximumMemory", "32768", "--noExportMemory", "--zeroFilledMemory"];
+/** --debug: names of functions, for profiles; the code is the same. */
+const OPTIONS = ["-O3", "--converge", "--noAssert", "--runtime", "stub", "--importMemory", "--initialMemory", "1", "--maximumMemory", "32768",
+  "--noExportMemory", "--zeroFilledMemory", "--debug"];
+const SHARED = ["--sharedMemory", "--enable", "threads"];
 
-/** Compiles `entry` into `out`, both relative to the working folder. False where asc refused, which it has explained by then. */
-export async function compileKernel(entry, out) {
+/** Compiles `entry` into `out`, both relative to the working folder. False where asc refused, which it has explained by then.
+ * `shared` false: for a memory of one thread, which wasm2c takes. */
+export async function compileKernel(entry, out, shared = true) {
   const asc = (await import("assemblyscript/asc")).default;
-  const { error, stderr } = await asc.main([entry, "-o", out, ...OPTIONS], {
+  const { error, stderr } = await asc.main([entry, "-o", out, ...OPTIONS, ...(shared ? SHARED : [])], {
     readFile(name, base) {
       const path = join(base, name.replace(/src\/kernel\/mem\.ts$/, "src/kernel/mem.wasm.ts"));
       return existsSync(path) ? readFileSync(path, "utf8") : null;

@@ -1,10 +1,13 @@
 // The bench's results as Markdown tables, for the screen and for the README.
 import type { CompileFigures } from "../compile/run.ts";
 import type { ReplayFigures } from "../e2e/replay.ts";
+import type { CurvePoint } from "../growth/curves.ts";
+import type { PathFigures } from "../kernel/paths.ts";
+import type { PeerFigures } from "../peers/peers.ts";
 import type { Answer } from "../micro/question.ts";
 import type { Spread } from "./median.ts";
 
-const table = (head: readonly string[], rows: readonly (readonly string[])[]): string => {
+export const table = (head: readonly string[], rows: readonly (readonly string[])[]): string => {
   const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
   return [line(head), line(head.map((_, k) => (k < 2 ? "---" : "---:"))), ...rows.map(line)].join("\n");
 };
@@ -27,6 +30,25 @@ export function compileTable(figures: readonly CompileFigures[]): string {
   return table(head, figures.map((each) => [
     each.command, `${count(each.nodes)}, ${count(each.pods)}, ${count(each.policies)}`, each.mapMax === null ? "default" : count(each.mapMax), count(each.entries), count(each.lost),
     count(each.lines), spread(each.cpuSeconds, (s) => s.toFixed(1)), spread(each.seconds, (s) => s.toFixed(1)), mebibytes(each.peakBytes),
+  ]));
+}
+
+export function pathsTable(figures: readonly PathFigures[]): string {
+  const nanoseconds = (ns: number): string => ns.toFixed(0);
+  return table(["path of a 64-byte frame", "build", "ns/packet", "times the native build"], figures.map((each) => [
+    each.path, each.build, spread(each.nanoseconds, nanoseconds), each.toNative === null ? "" : each.toNative.toFixed(2),
+  ]));
+}
+
+export function peersTable(figures: readonly PeerFigures[]): string {
+  return table(["who", "frames", "million packets/s", "CPU s per million", "same bytes as egwsim"], figures.map((each) => [
+    each.who, each.frames === "64" ? "64 bytes" : "IMIX", spread(each.packetsPerSecond, millions), each.cpuSecondsPerMillion.toFixed(2), each.sameBytes,
+  ]));
+}
+
+export function growthTable(points: readonly CurvePoint[]): string {
+  return table(["growth with", "path", "", "ns/packet"], points.map((each) => [
+    each.curve, each.path, each.x.toLocaleString("en-US"), spread(each.nanoseconds, (ns) => ns.toFixed(0)),
   ]));
 }
 

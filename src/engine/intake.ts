@@ -5,7 +5,7 @@ import type { MergedCaptures } from "../io/merge.ts";
 import { PcapReader } from "../io/pcap-reader.ts";
 import {
   IN_ADDRESSES, IN_AT, IN_AT_PODS, IN_BYTES, IN_DUE, IN_END, IN_FIRST_SECOND, IN_LAST_NSEC, IN_LAST_SEC, IN_LEAST_BYTES, IN_NOW, IN_OWNERS, IN_PACKETS,
-  IN_PER_SECOND, IN_ROOM, IN_SCALE, IN_SEQ_HI, IN_SEQ_LO, IN_SHARD_MASK, IN_WORKER, IN_WORKERS, INW_COUNT, INW_FIRST, INW_SIZE,
+  IN_PER_SECOND, IN_ROOM, IN_SCALE, IN_SEQ_HI, IN_SEQ_LO, IN_SHARD_MASK, IN_SHARD_OWNERS, IN_WORKER, INW_COUNT, INW_FIRST, INW_SIZE,
 } from "../kernel/pipeline/layout-intake.ts";
 import type { ClusterMemory } from "./cluster-memory.ts";
 import { translatesPackets } from "./image/cluster-services.ts";
@@ -50,7 +50,7 @@ export class Intake {
     this.#put(IN_SCALE, reader.nsecPerFraction);
     this.#put(IN_OWNERS, memory.intake.owners);
     this.#put(IN_SHARD_MASK, SHARD_COUNT - 1);
-    this.#put(IN_WORKERS, memory.workers.length);
+    for (let shard = 0; shard < SHARD_COUNT; shard++) memory.arena.bytes[memory.intake.words + IN_SHARD_OWNERS + shard] = shard % memory.workers.length;
   }
 
   /** null where these captures are not read this way. */

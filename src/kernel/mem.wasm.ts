@@ -19,7 +19,10 @@ export function copy(to: i32, from: i32, length: i32): void {
     return;
   }
   let k: i32 = 0;
-  for (; k + 16 <= length; k += 16) v128.store(to + k, v128.load(from + k));
+  for (; k + 16 <= length; k += 16) {
+    store<i64>(to + k, load<i64>(from + k));
+    store<i64>(to + k + 8, load<i64>(from + k + 8));
+  }
   if ((length & 8) !== 0) {
     store<i64>(to + k, load<i64>(from + k));
     k += 8;
@@ -34,7 +37,15 @@ export function copy(to: i32, from: i32, length: i32): void {
   }
   if ((length & 1) !== 0) store<u8>(to + k, load<u8>(from + k));
 }
-@inline export function fill(at: i32, value: i32, length: i32): void { memory.fill(at, <u8>value, length); }
+export function fill(at: i32, value: i32, length: i32): void {
+  if (length > SHORT_COPY || value !== 0) {
+    memory.fill(at, <u8>value, length);
+    return;
+  }
+  const words: i32 = length & ~7;
+  for (let k: i32 = 0; k < words; k += 8) store<i64>(at + k, 0);
+  for (let k: i32 = words; k < length; k++) store<u8>(at + k, 0);
+}
 @inline export function mul(a: i32, b: i32): i32 { return a * b; }
 @inline export function ltu(a: i32, b: i32): bool { return <u32>a < <u32>b; }
 @inline export function swap32(a: i32): i32 { return bswap<i32>(a); }

@@ -6,14 +6,17 @@ import { writeCluster } from "../../src/engine/image/cluster-image.ts";
 import { type ShardCapacity, writeShard } from "../../src/engine/image/shard-image.ts";
 import { K0, P_ROOM, T_CAPACITY, T_ENTRIES, T_INDEX, T_MASK, T_MAX_MASK, T_SIZE, T_STRIDE, T_USED } from "../../src/kernel/layout.ts";
 import { P_SPARE, SPARE_BYTES } from "../../src/kernel/layout6.ts";
+import { R_STRIDE, SK_SIZE } from "../../src/kernel/layout-way.ts";
 import { OUT_IGNORED } from "../../src/kernel/layout-flow.ts";
 import {
   B_SIZE, GARBAGE_MAPS, NC_COUNT, QUOTA_MAPS, STREAM_COUNT, TL_PACKETS, TL_STRIDE, U_SIZE, X_ADDRESSES, X_ADDRESSES6, X_CURSORS, X_LIMITS, X_MADE, X_MASQUERADE, X_MASQUERADE6, X_NODE_COUNT, X_NODES, X_NOTES,
-  X_OPTIONS, X_PACKET, X_SAVED, X_SHARDS, X_SIZE, X_TALLIES, X_TOTALS, X_TRACE_UNTIL, X_USE, X_WRITE,
+  X_OPTIONS, X_PACKET, X_ROUTES, X_SAVED, X_SHARDS, X_SIZE, X_SKETCH, X_TALLIES, X_TOTALS, X_TRACE_UNTIL, X_USE, X_WRITE,
 } from "../../src/kernel/pipeline/layout-batch.ts";
 
 export const SHARDS = 4, BATCH = 24, LONGEST_FRAME = 2048;
-const MADE = 1024, TALLIES = 4096, ALL_STREAMS = (1 << STREAM_COUNT) - 1;
+const MADE = 1024, TALLIES = 4096, ROUTES = 4, ALL_STREAMS = (1 << STREAM_COUNT) - 1;
+/** What is traced takes no way. */
+const TRACED = 200;
 const SMALL = { conntrack: 64, nat: 48, fragments: 6, flows: 40 };
 const CAPACITY: ShardCapacity = { ...SMALL, ipv6: SMALL };
 
@@ -55,11 +58,12 @@ export class PipelineMemory {
     this.quotas = arena.take(this.nodes * QUOTA_MAPS * 4);
     for (const [field, value] of [
       [X_PACKET, packet], [X_NODES, image.nodes], [X_NODE_COUNT, this.nodes], [X_SHARDS, shardArray], [X_ADDRESSES, image.addresses], [X_ADDRESSES6, image.addresses6],
-      [X_WRITE, ALL_STREAMS], [X_OPTIONS, options], [X_TOTALS, this.totals], [X_NOTES, this.notes], [X_TALLIES, tallies(arena)],
+      [X_WRITE, ALL_STREAMS], [X_OPTIONS, options], [X_TOTALS, this.totals], [X_NOTES, this.notes], [X_TALLIES, ownTable(arena, TALLIES, TL_STRIDE)],
+      [X_ROUTES, ownTable(arena, ROUTES, R_STRIDE)], [X_SKETCH, arena.take(SK_SIZE, 64)],
       [X_USE, arena.take(Math.max(1, image.uses.length) * U_SIZE)], [X_MASQUERADE, arena.take(Math.max(1, image.masquerades.length) * 2 * U_SIZE)],
       [X_MASQUERADE6, arena.take(Math.max(1, image.masquerades6.length) * 2 * U_SIZE)],
     ] as const) arena.put32(context + field, value);
-    arena.view.setFloat64(context + X_TRACE_UNTIL, Number.MAX_SAFE_INTEGER, true);
+    arena.view.setFloat64(context + X_TRACE_UNTIL, TRACED, true);
     const regions: Region[] = [[first, arena.used]];
     // A gap on either side: one byte too far is no longer allowed.
     const apart = (bytes: number): number => {
@@ -109,11 +113,11 @@ export class PipelineMemory {
   note(number: number): number { return this.#arena.view.getFloat64(this.notes + 8 * number, true); }
 }
 
-function tallies(arena: Arena): number {
-  const table = arena.take(T_SIZE, 64), slots = 4 * TALLIES;
+function ownTable(arena: Arena, capacity: number, stride: number): number {
+  const table = arena.take(T_SIZE, 64), slots = 4 * capacity;
   for (const [field, value] of [
-    [T_INDEX, arena.take(slots * 8, 64)], [T_MASK, 15], [T_MAX_MASK, slots - 1], [T_ENTRIES, arena.take(TALLIES * TL_STRIDE, 64)], [T_STRIDE, TL_STRIDE],
-    [T_CAPACITY, TALLIES],
+    [T_INDEX, arena.take(slots * 8, 64)], [T_MASK, 15], [T_MAX_MASK, slots - 1], [T_ENTRIES, arena.take(capacity * stride, 64)], [T_STRIDE, stride],
+    [T_CAPACITY, capacity],
   ] as const) arena.put32(table + field, value);
   return table;
 }

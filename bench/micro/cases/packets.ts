@@ -12,7 +12,7 @@ import { LINK_OK, LINKTYPE_ETHERNET, LinkLayer, locateNetworkHeader } from "../.
 import {
   P_FRAME, P_LEN, P_NODE, P_SHARD, P_SIZE, P_SNAT_ADDR, P_SNAT_FLAGS, P_SNAT_MAX, P_SNAT_MIN, P_TUNNEL_REMOTE, P_TUNNEL_VNI, P_WIRE_LEN, S_NAT, TUPLE_IN,
 } from "../../../src/kernel/layout.ts";
-import { STREAM_OVERLAY, X_CURSORS, X_LIMITS, X_SIZE, X_WRITE } from "../../../src/kernel/pipeline/layout-batch.ts";
+import { STREAM_OVERLAY, X_CURSORS, X_LIMITS, X_MADE, X_SIZE, X_WRITE } from "../../../src/kernel/pipeline/layout-batch.ts";
 import { ST_EGRESS_GATEWAY } from "../../../src/kernel/datapath/snat.ts";
 import { BUILDS, type TestBed } from "../test-bed.ts";
 import type { Question } from "../question.ts";
@@ -81,6 +81,7 @@ function encapsulation(bed: TestBed, length: number): Question {
   const packet = packetOf(bed, frame(length, POD, 40_000));
   arena.put32(packet + P_TUNNEL_VNI, 20_001);
   arena.put32(packet + P_TUNNEL_REMOTE, wireWord(0xc0a80102));
+  arena.put32(context + X_MADE, arena.take(1024, 64));
   arena.put32(context + X_WRITE, 1 << STREAM_OVERLAY);
   arena.put32(context + X_CURSORS + 4 * STREAM_OVERLAY, stream);
   arena.put32(context + X_LIMITS + 4 * STREAM_OVERLAY, stream + 4096);

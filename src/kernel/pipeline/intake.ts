@@ -12,7 +12,7 @@ import {
 } from "./layout-batch.ts";
 import {
   IN_ADDRESSES, IN_AT, IN_AT_PODS, IN_BYTES, IN_DUE, IN_END, IN_FIRST_SECOND, IN_LAST_NSEC, IN_LAST_SEC, IN_LEAST_BYTES, IN_NOW, IN_OWNERS, IN_PACKETS,
-  IN_PER_SECOND, IN_ROOM, IN_SCALE, IN_SEQ_HI, IN_SEQ_LO, IN_SHARD_MASK, IN_WORKER, IN_WORKERS, INW_COUNT, INW_FIRST, INW_SIZE,
+  IN_PER_SECOND, IN_ROOM, IN_SCALE, IN_SEQ_HI, IN_SEQ_LO, IN_SHARD_MASK, IN_SHARD_OWNERS, IN_WORKER, INW_COUNT, INW_FIRST, INW_SIZE,
 } from "./layout-intake.ts";
 
 const RECORD_HEADER: i32 = 16;
@@ -25,7 +25,7 @@ export function takeRecords(intake: i32): void {
   const end: i32 = ld32(intake + IN_END), room: i32 = ld32(intake + IN_ROOM), most: i32 = ld32(intake + IN_LEAST_BYTES);
   const addresses: i32 = ld32(intake + IN_ADDRESSES), atPods: boolean = ld32(intake + IN_AT_PODS) !== 0, owners: i32 = ld32(intake + IN_OWNERS);
   const perSecond: i32 = ld32(intake + IN_PER_SECOND), scale: i32 = ld32(intake + IN_SCALE), firstSecond: i32 = ld32(intake + IN_FIRST_SECOND);
-  const due: i32 = ld32(intake + IN_DUE), workers: i32 = ld32(intake + IN_WORKERS), shardMask: i32 = ld32(intake + IN_SHARD_MASK);
+  const due: i32 = ld32(intake + IN_DUE), shardMask: i32 = ld32(intake + IN_SHARD_MASK);
   let at: i32 = ld32(intake + IN_AT), packets: i32 = 0, bytes: i32 = 0, now: i32 = ld32(intake + IN_NOW), low: i32 = ld32(intake + IN_SEQ_LO), high: i32 = ld32(intake + IN_SEQ_HI);
   while (packets < room && bytes < most && at + RECORD_HEADER <= end) {
     const second: i32 = ld32(at), fraction: i32 = ld32(at + 4), length: i32 = ld32(at + 8), frame: i32 = at + RECORD_HEADER;
@@ -42,7 +42,7 @@ export function takeRecords(intake: i32): void {
 
     if (clock > now) now = clock;
     const shard: i32 = shardOf(from, to, source, destination) & shardMask;
-    const worker: i32 = shard % workers, mine: i32 = intake + IN_WORKER + mul(worker, INW_SIZE), index: i32 = ld32(mine + INW_COUNT);
+    const worker: i32 = ld8(intake + IN_SHARD_OWNERS + shard), mine: i32 = intake + IN_WORKER + mul(worker, INW_SIZE), index: i32 = ld32(mine + INW_COUNT);
     const d: i32 = ld32(mine + INW_FIRST) + mul(index, B_SIZE);
     st32(mine + INW_COUNT, index + 1);
     low = low + 1;

@@ -26,11 +26,11 @@ export const IN_PACKETS: i32 = 60;
 export const IN_BYTES: i32 = 64;
 export const IN_LAST_SEC: i32 = 68;
 export const IN_LAST_NSEC: i32 = 72;
-/** Workers, and for each: its descriptors in this chunk, and how many are filled. */
-export const IN_WORKERS: i32 = 76;
+/** For each worker, 16 at most: its descriptors in this chunk, and how many are filled. */
 export const IN_WORKER: i32 = 80;
 export const INW_FIRST: i32 = 0;
 export const INW_COUNT: i32 = 4;
 export const INW_SIZE: i32 = 8;
-/** Room for 16 workers. */
-export const IN_SIZE: i32 = 208;
+/** For each shard a byte: the number of its worker. */
+export const IN_SHARD_OWNERS: i32 = 208;
+export const IN_SIZE: i32 = 272;

@@ -24,7 +24,7 @@ import { ETH_LEN, IP_CSUM, IP_DST, IP_PROTO, IP_SRC, IP_TOS, IP_TTL, PROTO_TCP }
 import { L4_DPORT, L4_SPORT, TCP_FLAGS } from "../wire/l4.ts";
 import {
   A_KIND, A_NODE, A_POD, B_ENTRY, B_FRAME, B_LEN, B_NODE, B_NOW, B_NSEC, B_SEC, B_SEQ_HI, B_SEQ_LO, B_SHARD, B_WIRE_LEN, ENTRY_REPLY,
-  NC_ON_WAY, NC_REPLY_IDENTICAL, NC_REPLY_RESTORED, STREAM_EXTERNAL, STREAM_OVERLAY, STREAM_POD, U_FWD_BYTES, U_FWD_PACKETS, U_REPLY_BYTES, U_REPLY_PACKETS,
+  NC_ON_WAY, NC_REPLY_IDENTICAL, NC_REPLY_RESTORED, STREAM_EXTERNAL, STREAM_OVERLAY, STREAM_POD, STREAM_TRACE, U_FWD_BYTES, U_FWD_PACKETS, U_REPLY_BYTES, U_REPLY_PACKETS,
   X_ADDRESSES, X_CURSORS, X_NODES, X_NOTES, X_PACKET, X_SHARDS, X_TOTALS, X_WRITE,
 } from "./layout-batch.ts";
 import { isTraced, RECORD_HEADER, takes, wide } from "./emit.ts";
@@ -69,8 +69,7 @@ function go(cx: i32, d: i32, flow: i32, way: i32, frame: i32, length: i32, reply
   const ttl: i32 = ld8(ip + IP_TTL), raised: i32 = ld8(way + W_RAISED), toEnd: i32 = ld8(way + W_TO_END);
   if (ttl + raised > 255 || ttl + raised <= toEnd) return 0;
   if (length > ld32(ld32(ld32(ld32(cx + X_NODES) + (ld32(d + B_NODE) << 2)) + N_DEVICES) + D_MTU) + ETH_LEN) return 0;
-  const seq: f64 = wide(ld32(d + B_SEQ_HI), ld32(d + B_SEQ_LO));
-  if (isTraced(cx, seq)) return 0;
+  if ((write & (1 << STREAM_TRACE)) !== 0 && isTraced(cx, wide(ld32(d + B_SEQ_HI), ld32(d + B_SEQ_LO)))) return 0;
 
   const checksum: i32 = ld16(l4ChecksumAt(frame, proto));
   if (mayBePartial(frame, checksum)) return 0;
@@ -113,7 +112,7 @@ function go(cx: i32, d: i32, flow: i32, way: i32, frame: i32, length: i32, reply
       if (snat) translate(out, proto, IP_SRC, L4_SPORT, address, ld16(way + W_PORT), translated);
     }
   }
-  return count(cx, d, flow, way, length, flags, reply, seq);
+  return count(cx, d, flow, way, length, flags, reply);
 }
 
 /** A record of the frame as captured at the end of a stream: its frame's address, 0 where it is not written. */
@@ -171,12 +170,14 @@ function touchEntry(cx: i32, pkt: i32, entry: i32, ingress: boolean, isTcp: bool
 
 function add(at: i32, amount: f64): void { stf64(at, ldf64(at) + amount); }
 
-function count(cx: i32, d: i32, flow: i32, way: i32, length: i32, flags: i32, reply: boolean, seq: f64): i32 {
+/** Doubles are computed where they are stored: handed from function to function, the TypeScript build would make an object of
+ * each. */
+function count(cx: i32, d: i32, flow: i32, way: i32, length: i32, flags: i32, reply: boolean): i32 {
   const outcome: i32 = (flags & WF_DELIVERED) !== 0 ? OUT_DELIVERED : OUT_FORWARDED;
   const bytes: f64 = 0.0 + length, totals: i32 = ld32(cx + X_TOTALS) + (outcome << 4), use: i32 = ld32(way + W_USE);
   add(totals, 1.0);
   add(totals + 8, bytes);
-  stf64(flow + F_LAST, seq);
+  stf64(flow + F_LAST, wide(ld32(d + B_SEQ_HI), ld32(d + B_SEQ_LO)));
   st32(flow + F_LAST_SEC, ld32(d + B_SEC));
   st32(flow + F_LAST_NSEC, ld32(d + B_NSEC));
   st32(flow + F_OUTCOME, outcome);

@@ -1,0 +1,94 @@
+// The kernel alone on whole paths: what the first packet of a flow costs, and every later one, forth and back, by build. Builds
+// take turns pass by pass, so that a slow minute of the machine hits each of them.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { GenerateOptions } from "../../src/generate/options.ts";
+import { runGenerate } from "../../src/generate/generate.ts";
+import { kernelOn } from "../../src/engine/kernel-instance.ts";
+import { type Spread, spreadOf } from "../lib/median.ts";
+import { buildNative, NativeRun } from "./native.ts";
+import { type PacketSet, PreparedRun, tablesOf } from "./prepared-run.ts";
+
+export type PathBuild = "wasm" | "ts" | "native";
+
+export interface PathFigures {
+  readonly path: string;
+  readonly build: PathBuild;
+  /** What the traffic was, and whether packets were walked through every hook though their way was known. */
+  readonly traffic: Readonly<Record<string, string | number>>;
+  readonly nanoseconds: Spread;
+  /** Times of the native build in the same rounds. */
+  readonly toNative: number | null;
+}
+
+export interface PathResult {
+  readonly figures: readonly PathFigures[];
+  /** Why the native yardstick is missing. */
+  readonly nativeReason: string | null;
+}
+
+/** Issue of the bench's standard paths: 64-byte frames of 65,536 flows, 10,000 policy prefixes, at a million packets a second. */
+export const STANDARD = {
+  packets: 400_000, flows: 65_536, pods: 200, nodes: 10, gateways: 2, policies: 4, prefixes: 10_000, remotes: 16_384, replies: 0.5, seed: 1,
+  packetsPerSecond: 1_000_000, distribution: "uniform",
+} as const;
+
+const PATHS: readonly (readonly [PacketSet, string])[] = [
+  ["new flows", "first packet of a flow"], ["forward", "source and gateway"], ["replies", "reply: gateway and source"],
+];
+const wasm = new URL("../../../dist/kernel/kernel.wasm", import.meta.url);
+
+interface Runner {
+  readonly build: PathBuild;
+  readonly run: PreparedRun;
+  pass(set: PacketSet): number[] | Promise<number[]>;
+}
+
+export async function runPaths(traffic: Omit<GenerateOptions, "out">, builds: readonly PathBuild[], rounds: number, walked = false): Promise<PathResult> {
+  const folder = mkdtempSync(join(tmpdir(), "egwsim-paths-"));
+  const native = builds.includes("native") ? buildNative() : { reason: "" };
+  let yardstick: NativeRun | null = null;
+  try {
+    const { capture, cluster } = await runGenerate({ ...traffic, frameSize: "64", protocolMix: { tcp: 80, udp: 20, icmp: 0 }, out: join(folder, "traffic") });
+    const tables = await tablesOf(cluster);
+    const prepared = (): Promise<PreparedRun> => PreparedRun.of({ capture, tables, write: new Set(["overlay", "external"]), maxFlows: Math.max(65_536, 2 * (traffic.flows ?? 0)), flowWays: !walked });
+    const runners: Runner[] = [];
+    for (const build of builds) {
+      if (build === "native") {
+        if (!("program" in native)) continue;
+        const run = await prepared(), started = new NativeRun(native.program, run, folder);
+        yardstick = started;
+        runners.push({ build, run, pass: (set) => started.pass(set) });
+      } else {
+        const run = await prepared();
+        // The TypeScript build has one memory per thread: it is made last and keeps its own.
+        const kernel = kernelOn(run.memory.arena.memory, build, pathToFileURL(wasm.pathname));
+        runners.push({ build, run, pass: (set) => run.pass(kernel, set) });
+      }
+    }
+    const samples = new Map<string, number[]>();
+    const measure = async (set: PacketSet, keep: boolean): Promise<void> => {
+      for (const { build, run, pass } of runners) {
+        const packets = run.packetsOf(set), each = (await pass(set)).map((nanoseconds, chunk) => nanoseconds / (packets[chunk] ?? 1));
+        if (!keep || each.length === 0) continue;
+        const key = `${set} ${build}`;
+        samples.set(key, [...(samples.get(key) ?? []), spreadOf(each).median]);
+      }
+    };
+    await measure("new flows", true);
+    for (let k = 0; k < 3; k++) await measure("established", false);
+    for (let round = 0; round < rounds; round++) for (const [set] of PATHS) if (set !== "new flows") await measure(set, true);
+    const figures = PATHS.flatMap(([set, path]) => runners.flatMap(({ build }) => {
+      const own = samples.get(`${set} ${build}`), beside = samples.get(`${set} native`);
+      if (own === undefined) return [];
+      const about = Object.fromEntries(Object.entries({ ...traffic, walked: walked ? "yes" : "no" }).filter((entry): entry is [string, string | number] => typeof entry[1] !== "object" && typeof entry[1] !== "boolean" && entry[1] !== undefined));
+      return [{ path, build, traffic: about, nanoseconds: spreadOf(own), toNative: beside === undefined || build === "native" ? null : spreadOf(own.map((ns, k) => ns / (beside[k] ?? ns))).median }];
+    }));
+    return { figures, nativeReason: "reason" in native && native.reason !== "" ? native.reason : null };
+  } finally {
+    yardstick?.end();
+    rmSync(folder, { recursive: true });
+  }
+}
