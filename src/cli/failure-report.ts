@@ -15,7 +15,7 @@ export function reportFailure(error: unknown, args: readonly string[], terminal:
 function usageErrorOf(error: CommanderError, command: string | undefined): UsageError {
   const [first = "", ...rest] = error.message.replace(/^error: /, "").split("\n");
   const hint = rest.join(" ").replace(/^\(|\)$/g, "");
-  return new UsageError([{ at: null, subject: "command line", message: first, cure: hint.charAt(0).toLowerCase() + hint.slice(1) }], command === "generate" ? command : "replay");
+  return new UsageError([{ at: null, subject: "command line", message: first, cure: hint.charAt(0).toLowerCase() + hint.slice(1) }], command !== undefined && ["generate", "tap"].includes(command) ? command : "replay");
 }
 
 /** Whether errors are to be JSON, told from the bare words: the command line itself may be what is wrong. */

@@ -5,6 +5,7 @@ import { EXIT_CODE_HELP, EXIT_COULD_NOT_RUN, EXIT_NOTHING, type ExitCode } from 
 import { addExplainCommand } from "./explain-command.ts";
 import { addGenerateCommand } from "./generate-command.ts";
 import { addReplayCommand } from "./replay-command.ts";
+import { addTapCommand } from "./tap-command.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Version of the package that this file is part of, in src/ and in dist/ alike. */
@@ -29,6 +30,9 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
     exitCode = code;
   });
   addExplainCommand(program, terminal, (code) => {
+    exitCode = code;
+  });
+  addTapCommand(program, terminal, (code) => {
     exitCode = code;
   });
   try {

@@ -4,7 +4,7 @@ import { B_SIZE, B_WROTE, STREAM_COUNT, STREAM_TRACE, TR_HOOK, TR_LEN, TR_NSEC, 
 import { PcapWriter } from "../io/pcap-writer.ts";
 import { PcapngWriter } from "../io/pcapng-writer.ts";
 import type { ClusterMemory } from "./cluster-memory.ts";
-import type { ReplayOptions } from "./replay-options.ts";
+import type { DatapathOptions } from "./replay-options.ts";
 import { HOOK_NAMES, traceComment } from "./trace-comment.ts";
 import { WorkerPool } from "./worker-pool.ts";
 
@@ -13,13 +13,13 @@ const STREAM_FILES = ["pod", "overlay", "external", "trace"] as const;
 export class ChunkOutput {
   readonly files: string[] = [];
   readonly #memory: ClusterMemory;
-  readonly #options: ReplayOptions;
+  readonly #options: DatapathOptions;
   readonly #pcaps: (PcapWriter | null)[] = [];
   readonly #trace: PcapngWriter | null = null;
   readonly #cursors: Float64Array;
   readonly #taken: Int32Array;
 
-  constructor(memory: ClusterMemory, options: ReplayOptions, application: string) {
+  constructor(memory: ClusterMemory, options: DatapathOptions, application: string) {
     this.#memory = memory;
     this.#options = options;
     this.#cursors = new Float64Array(memory.workers.length);

@@ -45,13 +45,16 @@ export function clusterImageBytes(tables: DatapathTables): number {
   return 4 * 1024 * 1024 + tables.nodes.length * 2048 + endpoints * 4 * 48 + endpoints * 4 * 32 + tables.ipcache.length * 64 + tables.policyEntries.length * 128 + routes * 96;
 }
 
-/** Writes everything that the control plane computed. `repair`: the intent semantics. */
-export function writeCluster(arena: Arena, tables: DatapathTables, repair: boolean): ClusterImage {
-  const uses: PolicyUseKey[] = [];
-  const useOf = new Map<string, number>();
+/** Writes everything that the control plane computed. `repair`: the intent semantics. `nodesHere`: the nodes between which
+ * packets travel in the simulation; what is sent to others leaves it. `uses`: counters that keep their numbers. */
+export function writeCluster(
+  arena: Arena, tables: DatapathTables, repair: boolean, nodesHere?: ReadonlySet<number>, uses: PolicyUseKey[] = [],
+): ClusterImage {
+  const useKey = (use: PolicyUseKey): string => `${use.policy} ${use.gatewayNode} ${use.egressIp}`;
+  const useOf = new Map(uses.map((use, index) => [useKey(use), index]));
   const policyTable = writePolicyTable(arena, tables.policyEntries.map((entry) => {
     const real = entry.gatewayIp !== GATEWAY_NONE && entry.gatewayIp !== GATEWAY_EXCLUDED;
-    const key = `${entry.policy} ${entry.gatewayNode} ${entry.egressIp}`;
+    const key = useKey(entry);
     let use = useOf.get(key);
     if (real && use === undefined) {
       use = uses.length;
@@ -71,7 +74,7 @@ export function writeCluster(arena: Arena, tables: DatapathTables, repair: boole
     arena.put32(nodes + 4 * index, writeNodeOf(arena, node, index, tables.config, flags, policyTable, ipcacheTable, firstUse));
     firstUse += node.devices.length + 1;
   }
-  return { nodes, addresses: writeAddresses(arena, tables), uses, masquerades };
+  return { nodes, addresses: writeAddresses(arena, tables, nodesHere), uses, masquerades };
 }
 
 export function masqueradeKeys(tables: DatapathTables): MasqueradeKey[] {
@@ -142,8 +145,9 @@ export function clusterAddresses(tables: DatapathTables): ClusterAddress[] {
   return [...found.values()];
 }
 
-function writeAddresses(arena: Arena, tables: DatapathTables): number {
-  return writeStaticHash(arena, A_SIZE, A_NODE, clusterAddresses(tables).map((entry) => ({
+function writeAddresses(arena: Arena, tables: DatapathTables, nodesHere?: ReadonlySet<number>): number {
+  const entries = clusterAddresses(tables).filter(({ node }) => nodesHere?.has(node) ?? true);
+  return writeStaticHash(arena, A_SIZE, A_NODE, entries.map((entry) => ({
     key: wireWord(entry.address),
     write: (at) => {
       arena.put32(at + A_ADDRESS, wireWord(entry.address));

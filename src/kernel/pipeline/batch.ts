@@ -9,8 +9,8 @@ import { ETH_LEN, IP_DST, IP_PROTO, IP_SRC, PROTO_ICMP } from "../wire/ipv4.ts";
 import { MARK_HOST } from "../verdict.ts";
 import { swapPorts } from "../datapath/ports.ts";
 import {
-  A_KIND, A_NODE, A_POD, B_ENTRY, B_FRAME, B_LEN, B_NODE, B_NOW, B_NSEC, B_OUTCOME, B_REMOTE, B_SEC, B_SEQ_HI, B_SEQ_LO, B_SHARD, B_SIZE, B_VNI, B_WIRE_LEN, B_WROTE,
-  ENTRY_HOST, ENTRY_NETDEV, ENTRY_OVERLAY, ENTRY_POD, HOOK_FROM_CONTAINER, NC_REPLY_RESTORED, STREAM_EXTERNAL, STREAM_POD, TL_PASS, X_ADDRESSES, X_CURSORS, X_NOTES, X_PACKET,
+  A_KIND, A_NODE, A_POD, B_ENTRY, B_EXIT, B_FRAME, B_LEN, B_NODE, B_NOW, B_NSEC, B_OUTCOME, B_REMOTE, B_SEC, B_SEQ_HI, B_SEQ_LO, B_SHARD, B_SIZE, B_VNI, B_WIRE_LEN, B_WROTE,
+  ENTRY_HOST, ENTRY_NETDEV, ENTRY_OVERLAY, ENTRY_POD, HOOK_FROM_CONTAINER, NC_REPLY_RESTORED, STREAM_EXTERNAL, STREAM_POD, TL_PASS, X_ADDRESSES, X_CURSORS, X_EXIT, X_NOTES, X_PACKET,
   X_SHARDS,
 } from "./layout-batch.ts";
 import { staticFind } from "../table/static.ts";
@@ -28,7 +28,11 @@ export function processBatch(cx: i32, first: i32, count: i32): void {
   const end: i32 = first + mul(count, B_SIZE);
   for (let d: i32 = first; d < end; d += B_SIZE) {
     const pod: i32 = ld32(cx + X_CURSORS), overlay: i32 = ld32(cx + X_CURSORS + 4), external: i32 = ld32(cx + X_CURSORS + 8), trace: i32 = ld32(cx + X_CURSORS + 12);
+    st32(cx + X_EXIT, 0);
     st32(d + B_OUTCOME, processPacket(cx, d, end));
+    st32(d + B_EXIT, ld32(cx + X_EXIT));
+    st32(d + B_FRAME, ld32(ld32(cx + X_PACKET) + P_FRAME));
+    st32(d + B_LEN, ld32(ld32(cx + X_PACKET) + P_LEN));
     st32(d + B_WROTE, ld32(cx + X_CURSORS) - pod);
     st32(d + B_WROTE + 4, ld32(cx + X_CURSORS + 4) - overlay);
     st32(d + B_WROTE + 8, ld32(cx + X_CURSORS + 8) - external);

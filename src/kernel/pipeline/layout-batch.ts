@@ -32,6 +32,8 @@ export const X_NOTES: i32 = 76;
 export const X_NODE_COUNT: i32 = 80;
 /** End of each stream's block, STREAM_… words; a record that does not fit any more is left out. */
 export const X_LIMITS: i32 = 84;
+/** EXIT_… of the packet under way. */
+export const X_EXIT: i32 = 100;
 export const X_SIZE: i32 = 128;
 
 export const STREAM_POD: i32 = 0;
@@ -41,6 +43,8 @@ export const STREAM_TRACE: i32 = 3;
 export const STREAM_COUNT: i32 = 4;
 
 export const XO_ASSUME_OUTSIDE: i32 = 1;
+/** Packets come from live devices: what was not seen did not happen, and nothing is made up for it. */
+export const XO_LIVE: i32 = 2;
 
 // ── Cluster address (slot of X_ADDRESSES) ────────────────────────────────────────────────────────────────────────────
 export const A_ADDRESS: i32 = 0;
@@ -74,7 +78,15 @@ export const B_REMOTE: i32 = 48;
 /** Out: bytes written to each stream, in STREAM_… order, and the outcome. */
 export const B_WROTE: i32 = 52;
 export const B_OUTCOME: i32 = 68;
-export const B_SIZE: i32 = 72;
+/** Out: EXIT_…; B_FRAME and B_LEN then tell of the frame as it left. */
+export const B_EXIT: i32 = 72;
+export const B_SIZE: i32 = 76;
+
+/** Where a forwarded or delivered packet left the simulated nodes: at a pod, by a device, or into the tunnel to a node that is
+ * none of them (its encapsulated form is the last record in the overlay stream). 0: nowhere. */
+export const EXIT_POD: i32 = 1;
+export const EXIT_DEVICE: i32 = 2;
+export const EXIT_TUNNEL: i32 = 3;
 
 /** Sent by a pod. */
 export const ENTRY_POD: i32 = 1;

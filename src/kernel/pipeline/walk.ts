@@ -17,8 +17,8 @@ import { toNetdev } from "../datapath/to-netdev.ts";
 import { localDelivery, storeMacs } from "../datapath/local-delivery.ts";
 import { deviceFind, endpointFind, FIB_OK, fibFind } from "../datapath/lookups.ts";
 import {
-  A_IFINDEX, A_MAC, A_NODE, HOOK_FROM_CONTAINER, HOOK_FROM_NETDEV, HOOK_FROM_OVERLAY, HOOK_TO_CONTAINER, HOOK_TO_NETDEV, NC_DEFECT_ECHO,
-  NC_DEFECT_POD_ERROR, NC_NAT_RETRIES, STREAM_EXTERNAL, STREAM_POD, TL_DROP, TL_PASS, X_ADDRESSES, X_MADE, X_NODES,
+  A_IFINDEX, A_MAC, A_NODE, EXIT_DEVICE, EXIT_POD, EXIT_TUNNEL, HOOK_FROM_CONTAINER, HOOK_FROM_NETDEV, HOOK_FROM_OVERLAY, HOOK_TO_CONTAINER, HOOK_TO_NETDEV, NC_DEFECT_ECHO,
+  NC_DEFECT_POD_ERROR, NC_NAT_RETRIES, STREAM_EXTERNAL, STREAM_POD, TL_DROP, TL_PASS, X_ADDRESSES, X_EXIT, X_MADE, X_NODES,
 } from "./layout-batch.ts";
 import { emitFrame, emitTrace, emitTunnel } from "./emit.ts";
 import { bookForward, bookReply, flowPorts } from "./flows.ts";
@@ -61,7 +61,7 @@ export function walk(cx: i32, pkt: i32, start: i32): i32 {
     if (verdict < 0) return dropped(cx, pkt, hook, verdict);
     if (verdict === VERDICT_REDIRECT && ld32(pkt + P_TO) === TO_ENDPOINT) return delivered(cx, pkt, hook);
     if (verdict === VERDICT_REDIRECT && ld32(pkt + P_TO) === TO_TUNNEL) {
-      if (!throughTunnel(cx, pkt)) return OUT_FORWARDED;
+      if (!throughTunnel(cx, pkt)) return left(cx, pkt, EXIT_TUNNEL, OUT_FORWARDED);
       at = AT_FROM_OVERLAY;
     } else if (verdict === VERDICT_REDIRECT && ld32(pkt + P_TO) === TO_NEIGH) {
       throughNeighbour(cx, pkt, ld32(pkt + P_TO_IFINDEX), ld32(pkt + P_TO_NEXTHOP));
@@ -71,7 +71,7 @@ export function walk(cx: i32, pkt: i32, start: i32): i32 {
         bookForward(cx, pkt);
         emitFrame(cx, pkt, STREAM_EXTERNAL);
       }
-      if (!acrossWire(cx, pkt)) return OUT_FORWARDED;
+      if (!acrossWire(cx, pkt)) return left(cx, pkt, EXIT_DEVICE, OUT_FORWARDED);
       at = AT_FROM_NETDEV;
     } else {
       at = throughStack(cx, pkt, at);
@@ -101,7 +101,12 @@ function delivered(cx: i32, pkt: i32, hook: i32): i32 {
     if (hook === HOOK_TO_CONTAINER) emitTrace(cx, pkt, hook, VERDICT_REDIRECT);
     emitFrame(cx, pkt, STREAM_POD);
   }
-  return OUT_DELIVERED;
+  return left(cx, pkt, EXIT_POD, OUT_DELIVERED);
+}
+
+function left(cx: i32, pkt: i32, exit: i32, outcome: i32): i32 {
+  if (!isSynthetic(pkt)) st32(cx + X_EXIT, exit);
+  return outcome;
 }
 
 /** Notes of a hook that are counters; each is counted once, where it arose. */

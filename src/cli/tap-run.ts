@@ -1,0 +1,65 @@
+import { existsSync } from "node:fs";
+import { chown } from "node:fs/promises";
+import { loadCluster } from "../cluster/load.ts";
+import { compileTables } from "../control/compile.ts";
+import type { KernelBuild } from "../engine/replay-options.ts";
+import type { UserIds } from "../live/live-options.ts";
+import { runLive } from "../live/run-live.ts";
+import { userToBe } from "../live/user.ts";
+import { InputError } from "../cluster/input-error.ts";
+import { OUTPUT_KINDS } from "./option-list.ts";
+import type { Report } from "../observe/report-shape.ts";
+import { UsageError } from "./failure.ts";
+import type { ExitCode } from "./exit-code.ts";
+import type { Interrupt } from "./interrupt.ts";
+import { LiveLine } from "./live-line.ts";
+import { makeOutFolder, outFolderProblems } from "./out-folder.ts";
+import { packageVersion } from "./program.ts";
+import { reportRun } from "./run-report.ts";
+import type { TapSettings } from "./tap-settings.ts";
+import type { Terminal } from "./terminal.ts";
+
+const wasmFile = new URL("../kernel/kernel.wasm", import.meta.url);
+
+/** Runs live until it is stopped, then reports. Throws InputError where nothing could be run. */
+export async function runTapCommand(settings: TapSettings, terminal: Terminal, interrupt: Interrupt): Promise<ExitCode> {
+  const kernel = kernelBuild(settings.kernel), user = userToBe(settings.user ?? null, process.getuid?.(), terminal.env);
+  const problems = settings.outDir === null ? [] : await outFolderProblems(settings.outDir, terminal.cwd, settings.force === true, []);
+  if (problems.length > 0) throw new UsageError(problems, "tap");
+  const cluster = compileTables(await loadCluster(settings.cluster), { semantics: settings.semantics });
+  const folder = settings.outDir === null ? null : await outFolder(settings.outDir, terminal.cwd, user);
+  const line = settings.quiet || settings.format === "json" ? null : new LiveLine(terminal);
+  const end = await runLive({
+    ...settings, tables: cluster.tables, outDir: folder, kernel, assumeOpener: "pod", emission: settings.emit, user: user ?? { name: "", uid: 0, gid: 0 },
+    duration: settings.duration ?? null, reconcileDelay: 0,
+  }, {
+    onReady: (nodes, devices) => line?.ready(nodes, devices, user?.name ?? null),
+    onStatistics: (statistics) => line?.update(statistics),
+    shouldStop: () => interrupt.isAsked(),
+  }, user !== null);
+  line?.end();
+  return await reportRun(end, {
+    options: reportedOptions(settings), settings, cluster, folder, kernel, workers: end.workers ?? 1, version: packageVersion(), nodeVersion: process.version,
+  }, terminal);
+}
+
+function kernelBuild(wanted: KernelBuild | undefined): KernelBuild {
+  const built = existsSync(wasmFile);
+  if (wanted === "wasm" && !built)
+    throw new InputError([{ at: null, subject: "--kernel wasm", message: "the WebAssembly kernel was not built here", cure: "run `npm run build`, or take --kernel ts" }]);
+  return wanted ?? (built ? "wasm" : "ts");
+}
+
+/** Makes the folder and hands it to whom the files will be written by. */
+async function outFolder(dir: string, cwd: string, user: UserIds | null): Promise<string> {
+  const folder = await makeOutFolder(dir, cwd);
+  if (user !== null) await chown(folder, user.uid, user.gid);
+  return folder;
+}
+
+function reportedOptions(settings: TapSettings): Report["options"] {
+  return {
+    captures: [], cluster: [...settings.cluster], captureInterface: null, assumeOpener: "pod", seed: settings.seed,
+    write: OUTPUT_KINDS.filter((kind) => settings.outDir !== null && settings.write.has(kind)), tracePackets: settings.tracePackets, maxFlows: settings.maxFlows,
+  };
+}
