@@ -84,6 +84,12 @@ export class LabNetwork {
     return { status, stdout, stderr };
   }
 
+  /** Repeats a command until it succeeds. */
+  waitFor(namespace, words, times = 20) {
+    for (let k = 0; k < times; k++) if (this.try(namespace, words).status === 0) return;
+    throw new Error(`${words} failed ${times} times`);
+  }
+
   /** Starts a program in a namespace; takeDown() ends it where nobody did. */
   start(namespace, words, ...last) {
     const child = spawn("ip", ["netns", "exec", this.name(namespace), ...words, ...last], { stdio: ["ignore", "pipe", "pipe"] });

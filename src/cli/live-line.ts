@@ -8,8 +8,12 @@ export class LiveLine {
   #before: LiveStatistics | null = null;
   #isDrawn = false;
 
-  constructor(terminal: Terminal) {
+  readonly #isWanted: boolean;
+
+  /** `isWanted`: false where only what concerns programs is to be said. */
+  constructor(terminal: Terminal, isWanted: boolean) {
     this.#terminal = terminal;
+    this.#isWanted = isWanted && terminal.errIsTerminal;
   }
 
   /** `user`: who it goes on as; null where no privileges were given up. */
@@ -18,7 +22,7 @@ export class LiveLine {
   }
 
   update(statistics: LiveStatistics): void {
-    if (!this.#terminal.errIsTerminal) return;
+    if (!this.#isWanted) return;
     this.#terminal.err(`\r${statisticsText(statistics, this.#before).slice(0, Math.max(1, this.#terminal.columns - 1))}\u001b[K`);
     this.#before = statistics;
     this.#isDrawn = true;

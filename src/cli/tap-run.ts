@@ -28,7 +28,7 @@ export async function runTapCommand(settings: TapSettings, terminal: Terminal, i
   if (problems.length > 0) throw new UsageError(problems, "tap");
   const cluster = compileTables(await loadCluster(settings.cluster), { semantics: settings.semantics });
   const folder = settings.outDir === null ? null : await outFolder(settings.outDir, terminal.cwd, user);
-  const line = settings.quiet || settings.format === "json" ? null : new LiveLine(terminal);
+  const line = settings.quiet ? null : new LiveLine(terminal, settings.format === "text");
   const end = await runLive({
     ...settings, tables: cluster.tables, outDir: folder, kernel, assumeOpener: "pod", emission: settings.emit, user: user ?? { name: "", uid: 0, gid: 0 },
     duration: settings.duration ?? null, reconcileDelay: 0,
