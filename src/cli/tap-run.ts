@@ -1,18 +1,19 @@
 import { existsSync } from "node:fs";
-import { chown } from "node:fs/promises";
+import { chown, stat } from "node:fs/promises";
+import { resolve } from "node:path";
+import { InputError } from "../cluster/input-error.ts";
 import { loadCluster } from "../cluster/load.ts";
 import { compileTables } from "../control/compile.ts";
 import type { KernelBuild } from "../engine/replay-options.ts";
 import type { UserIds } from "../live/live-options.ts";
 import { runLive } from "../live/run-live.ts";
 import { userToBe } from "../live/user.ts";
-import { InputError } from "../cluster/input-error.ts";
-import { OUTPUT_KINDS } from "./option-list.ts";
 import type { Report } from "../observe/report-shape.ts";
-import { UsageError } from "./failure.ts";
 import type { ExitCode } from "./exit-code.ts";
+import { UsageError } from "./failure.ts";
 import type { Interrupt } from "./interrupt.ts";
 import { LiveLine } from "./live-line.ts";
+import { OUTPUT_KINDS } from "./option-list.ts";
 import { makeOutFolder, outFolderProblems } from "./out-folder.ts";
 import { packageVersion } from "./program.ts";
 import { reportRun } from "./run-report.ts";
@@ -50,11 +51,18 @@ function kernelBuild(wanted: KernelBuild | undefined): KernelBuild {
   return wanted ?? (built ? "wasm" : "ts");
 }
 
-/** Makes the folder and hands it to whom the files will be written by. */
+/** A folder that this run makes belongs to whom the files will be written by; one that was there stays whose it is. */
 async function outFolder(dir: string, cwd: string, user: UserIds | null): Promise<string> {
-  const folder = await makeOutFolder(dir, cwd);
-  if (user !== null) await chown(folder, user.uid, user.gid);
-  return folder;
+  const isNew = !existsSync(resolve(cwd, dir)), folder = await makeOutFolder(dir, cwd);
+  if (user === null) return folder;
+  if (isNew) await chown(folder, user.uid, user.gid);
+  const { uid, gid, mode } = await stat(folder);
+  const mayWrite = user.uid === 0 || (mode & (uid === user.uid ? 0o200 : gid === user.gid ? 0o020 : 0o002)) !== 0;
+  if (mayWrite) return folder;
+  throw new InputError([{
+    at: null, subject: `--out ${dir}`, message: `the folder cannot be written by ${user.name}, who goes on when the devices are open`,
+    cure: `name one that is not there yet, \`chown ${user.name}\` it, or run as its owner: --user NAME`,
+  }]);
 }
 
 function reportedOptions(settings: TapSettings): Report["options"] {
