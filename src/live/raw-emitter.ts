@@ -44,7 +44,7 @@ export class RawEmitter {
   emit(packets: Uint8Array): void {
     const view = new DataView(packets.buffer, packets.byteOffset, packets.byteLength);
     for (let at = 0; at + 4 <= packets.length;) {
-      const length = view.getUint32(at, false);
+      const length = view.getUint32(at, true);
       if (this.#waiting.length >= WINDOW * 8) this.full++;
       else this.#waiting.push(Buffer.from(packets.buffer, packets.byteOffset + at + 4, length));
       at += 4 + length;

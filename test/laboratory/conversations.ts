@@ -23,7 +23,7 @@ createServer(async (question, answer) => {
 }).listen(80, "0.0.0.0", 2048, () => console.log("listening"));`;
 
 /** The same bytes as /BYTES, hashed: what a client must have got. */
-export const EXPECTED_HASH = `
+const EXPECTED_HASH = `
 const { createHash } = require("node:crypto");
 const bytes = Number(process.argv[1]), hash = createHash("sha256");
 for (let sent = 0, k = 0; sent < bytes; k++) {
@@ -48,6 +48,19 @@ for (let k = 0; k < count; k++) {
   socket.once("error", () => { failed++; done(); });
 }
 setTimeout(() => { console.log(echoed + " echoed, " + failed + " failed, " + open + " open"); process.exit(1); }, 60000).unref();`;
+
+/** Sends a line every 50 ms and says how many have come back in order. */
+const SLOW_TALK = `
+const [, address, wanted] = process.argv, socket = require("node:net").connect(7, address), lines = Number(wanted);
+let sent = 0, got = "";
+setInterval(() => { if (sent < lines) socket.write("line " + sent++ + "\\n"); }, 50);
+socket.on("data", (data) => {
+  got += data;
+  const back = got.split("\\n").slice(0, -1);
+  if (back.some((line, k) => line !== "line " + k)) { console.log("wrong: " + got); process.exit(1); }
+  console.log(back.length + " of " + lines);
+  if (back.length === lines) process.exit(0);
+});`;
 
 const ECHO_SERVER = `require("node:net").createServer((socket) => socket.on("error", () => {}).pipe(socket)).listen(7, "0.0.0.0", 2048, () => console.log("listening"));`;
 
@@ -80,6 +93,10 @@ export function download(lab: LabNetwork, bytes: number): { readonly hash: strin
 
 export function manyConnections(lab: LabNetwork, count: number): string {
   return lab.try("pod-a", "sh -c", 'ulimit -n 4096; exec "$0" -e "$1" "$2" "$3"', process.execPath, MANY_CLIENTS, SERVER, String(count)).stdout.trim();
+}
+
+export function talkSlowly(lab: LabNetwork, lines: number): Started {
+  return lab.start("pod-a", [process.execPath, "-e", SLOW_TALK, SERVER, String(lines)]);
 }
 
 /** The path MTU that the pod's kernel holds for the address after it sent a large datagram. */
