@@ -21,6 +21,8 @@ export class LiveLine {
     this.#terminal.err(`ready: stands in for ${nodes.join(", ")} on ${devices.join(", ")}${user === null ? "" : `, as user ${user}`}\n`);
   }
 
+  reloaded(epoch: number): void { this.#terminal.err(`${this.#isDrawn ? "\r\u001b[K" : ""}manifests taken over: epoch ${epoch}\n`); }
+
   update(statistics: LiveStatistics): void {
     if (!this.#isWanted) return;
     this.#terminal.err(`\r${statisticsText(statistics, this.#before).slice(0, Math.max(1, this.#terminal.columns - 1))}\u001b[K`);

@@ -42,6 +42,9 @@ export function addTapCommand(program: Command, terminal: Terminal, setExitCode:
     new Option("-c, --cluster <path...>", "files or folders of manifests, as for replay").makeOptionMandatory(),
     new Option("--node <name...>", "stand in for these nodes, whatever the role"),
     new Option("--semantics <name>", "cilium-1.19 or intent").choices(["cilium-1.19", "intent"]).default("cilium-1.19"));
+  add("Reload:",
+    new Option("--watch", "take over manifests when they change; SIGHUP does so at any time. A bad one leaves those in force"),
+    new Option("--reconcile-delay <seconds>", "between a change and its taking effect: the agent's lag").argParser(wholeNumber(0, 86_400)).default(0));
   add("Devices:",
     new Option("--pods <device>", "where the pods are (roles source and both)"),
     new Option("--outside <device>", "where the world is: what leaves a node's device (roles gateway and both; for source, what keeps off the gateways)"),

@@ -10,13 +10,13 @@ import { runLive } from "../live/run-live.ts";
 import { userToBe } from "../live/user.ts";
 import type { Report } from "../observe/report-shape.ts";
 import type { ExitCode } from "./exit-code.ts";
-import { UsageError } from "./failure.ts";
+import { failureOf, failureText, UsageError } from "./failure.ts";
 import type { Interrupt } from "./interrupt.ts";
 import { LiveLine } from "./live-line.ts";
 import { OUTPUT_KINDS } from "./option-list.ts";
 import { makeOutFolder, outFolderProblems } from "./out-folder.ts";
 import { packageVersion } from "./program.ts";
-import { reportRun } from "./run-report.ts";
+import { type CompiledCluster, reportRun } from "./run-report.ts";
 import type { TapSettings } from "./tap-settings.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -27,20 +27,31 @@ export async function runTapCommand(settings: TapSettings, terminal: Terminal, i
   const kernel = kernelBuild(settings.kernel), user = userToBe(settings.user ?? null, process.getuid?.(), terminal.env);
   const problems = settings.outDir === null ? [] : await outFolderProblems(settings.outDir, terminal.cwd, settings.force === true, []);
   if (problems.length > 0) throw new UsageError(problems, "tap");
-  const cluster = compileTables(await loadCluster(settings.cluster), { semantics: settings.semantics });
+  const compile = async (): Promise<CompiledCluster> => compileTables(await loadCluster(settings.cluster), { semantics: settings.semantics });
+  let cluster = await compile(), candidate = cluster;
   const folder = settings.outDir === null ? null : await outFolder(settings.outDir, terminal.cwd, user);
   const line = settings.quiet ? null : new LiveLine(terminal, settings.format === "text");
   const end = await runLive({
     ...settings, tables: cluster.tables, outDir: folder, kernel, assumeOpener: "pod", emission: settings.emit, user: user ?? { name: "", uid: 0, gid: 0 },
-    duration: settings.duration ?? null, reconcileDelay: 0,
+    duration: settings.duration ?? null, watched: settings.watch === true ? settings.cluster : [],
   }, {
     onReady: (nodes, devices) => line?.ready(nodes, devices, user?.name ?? null),
     onStatistics: (statistics) => line?.update(statistics),
+    recompile: async () => {
+      candidate = await compile();
+      return candidate.tables;
+    },
+    onReload: (epoch, failure) => {
+      if (failure === null) {
+        cluster = candidate;
+        line?.reloaded(epoch);
+      } else terminal.err(`manifests not taken over, those in force stay:\n${failureText(failureOf(failure), false)}`);
+    },
     shouldStop: () => interrupt.isAsked(),
   }, user !== null);
   line?.end();
   return await reportRun(end, {
-    options: reportedOptions(settings), settings, cluster, folder, kernel, workers: end.workers ?? 1, version: packageVersion(), nodeVersion: process.version,
+    options: reportedOptions(settings), settings, cluster: { ...cluster, tables: end.tables }, folder, kernel, workers: end.workers ?? 1, version: packageVersion(), nodeVersion: process.version,
   }, terminal);
 }
 

@@ -17,6 +17,8 @@ export interface TapWords {
   readonly emit: Emission;
   readonly tunnelDevice?: string;
   readonly user?: string;
+  readonly watch?: boolean;
+  readonly reconcileDelay: number;
   readonly out?: string;
   readonly force?: boolean;
   readonly write?: string;

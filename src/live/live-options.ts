@@ -23,6 +23,8 @@ export interface LiveOptions extends DatapathOptions {
   readonly user: UserIds;
   /** Seconds; null: until it is told to stop. */
   readonly duration: number | null;
+  /** Files and folders whose change is taken over; empty for none. SIGHUP always does. */
+  readonly watched: readonly string[];
   /** Seconds between a change of the manifests and its taking effect. */
   readonly reconcileDelay: number;
 }

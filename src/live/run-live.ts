@@ -2,9 +2,10 @@
 // until it ends; gather what happened.
 import { performance } from "node:perf_hooks";
 import { InputError } from "../cluster/input-error.ts";
+import type { DatapathTables } from "../control/tables.ts";
 import { CLOCK_START } from "../engine/chunk-filler.ts";
 import { ChunkOutput } from "../engine/chunk-output.ts";
-import { type ClusterMemory, layOutMemory } from "../engine/cluster-memory.ts";
+import { layOutMemory } from "../engine/cluster-memory.ts";
 import { flowRecords } from "../engine/flow-records.ts";
 import { collectDue } from "../engine/garbage-rounds.ts";
 import { GarbageSchedule } from "../engine/garbage-schedule.ts";
@@ -16,17 +17,18 @@ import { COMMAND_COLLECT, COMMAND_COUNT, COMMAND_EVICT } from "../engine/worker-
 import { STREAM_OVERLAY, X_OPTIONS, X_WRITE, XO_LIVE } from "../kernel/pipeline/layout-batch.ts";
 import { OUT_DROPPED, OUT_PASSED } from "../kernel/layout-flow.ts";
 import type { CaptureSummary, LiveSummary, RunResult } from "../observe/run-result.ts";
-import { makeEpoch } from "./epoch.ts";
+import { ClusterEpochs, epochBytes } from "./cluster-epochs.ts";
 import { ARP_ANSWERED, ARP_ASKED, BATCHES, counterBuffer, CounterSums, KERNEL_TIME, LOST_NO_DEVICE, LOST_QUEUE_FULL, LOST_REFUSED, LOST_UNRESOLVED } from "./live-counters.ts";
 import { frameArea } from "./live-loop.ts";
 import type { LiveOptions } from "./live-options.ts";
-import type { LiveEnd } from "./live-protocol.ts";
+import type { Epoch, LiveEnd } from "./live-protocol.ts";
 import { controlBlock, LiveWorkerHandle } from "./live-worker-handle.ts";
 import { deviceFault, loadNative, type Native } from "./native.ts";
 import type { WaitingRoom } from "./neighbours.ts";
 import { nodesHere } from "./nodes-here.ts";
 import { OpenPorts } from "./open-ports.ts";
 import { RawEmitter } from "./raw-emitter.ts";
+import { ReloadRequests } from "./reload-requests.ts";
 import { SIDE_OUTSIDE, SIDE_PODS, SIDE_TUNNEL, SIDES } from "./sides.ts";
 
 const SECOND_MS = 1000, STOP_POLL_MS = 50;
@@ -51,11 +53,20 @@ export interface LiveHooks {
   onReady(nodes: readonly string[], devices: readonly string[]): void;
   /** Once a second. */
   onStatistics(statistics: LiveStatistics): void;
+  /** Compiles the manifests anew. Throws InputError. */
+  recompile(): Promise<DatapathTables>;
+  /** The manifests were taken over as this epoch; or not, and why: then those in force stay. */
+  onReload(epoch: number, failure: unknown): void;
   shouldStop(): boolean;
 }
 
+export interface LiveResult extends ReplayEnd {
+  /** Those of all epochs. */
+  readonly tables: DatapathTables;
+}
+
 /** Devices first, which wants privileges: so a run's ports are open before anything else of it is there. */
-export async function runLive(options: LiveOptions, hooks: LiveHooks, isRoot: boolean): Promise<ReplayEnd> {
+export async function runLive(options: LiveOptions, hooks: LiveHooks, isRoot: boolean): Promise<LiveResult> {
   const native = loadNative(), here = nodesHere(options.tables, options.role, options.nodes);
   const ports = new OpenPorts(native);
   ports.openAll(options, options.tables, here);
@@ -84,13 +95,13 @@ class LiveRun {
   readonly #ports: OpenPorts;
   readonly #here: ReadonlySet<number>;
   readonly #raw: RawEmitter | null;
-  readonly #memory: ClusterMemory;
+  readonly #epochs: ClusterEpochs;
   readonly #sums: CounterSums;
   readonly #output: ChunkOutput;
   readonly #worker: LiveWorkerHandle;
   readonly #garbage: GarbageSchedule;
   readonly #quotas: MapQuotas;
-  readonly #gathering: Gathering;
+  readonly #reloads: ReloadRequests;
   readonly #started = performance.timeOrigin + performance.now();
   #collected = 0;
   #end: LiveEnd | null = null;
@@ -102,8 +113,11 @@ class LiveRun {
     this.#here = here;
     this.#raw = raw;
     const { stride, count } = frameArea(ports.mtu), { tables } = options;
-    this.#memory = layOutMemory(options, WORKERS, { nodesHere: here, extraBytes: (count + SIDES * WAITING_FRAMES) * stride + 4096 });
-    const { arena, image, workers } = this.#memory;
+    const memory = layOutMemory(options, WORKERS, { nodesHere: here, extraBytes: (count + SIDES * WAITING_FRAMES) * stride + epochBytes(tables) + 4096 });
+    const { arena, workers } = memory;
+    const epochs = new ClusterEpochs(memory, tables, here, options.semantics === "intent");
+    this.#epochs = epochs;
+    this.#reloads = new ReloadRequests(options.watched, options.reconcileDelay, (error) => hooks.onReload(epochs.number, error));
     const area = { at: arena.take(count * stride, 64), stride, count };
     const waiting: WaitingRoom[] = Array.from({ length: SIDES }, () => ({ at: arena.take(WAITING_FRAMES * stride, 64), stride, count: WAITING_FRAMES }));
     const [addresses] = workers;
@@ -112,29 +126,30 @@ class LiveRun {
     arena.put32(addresses.context + X_OPTIONS, XO_LIVE);
     const control = controlBlock(WORKERS), counters = counterBuffer(WORKERS);
     this.#sums = new CounterSums(counters);
-    this.#gathering = new Gathering(this.#memory, tables);
-    this.#output = new ChunkOutput(this.#memory, options, "egwsim");
+    this.#output = new ChunkOutput(memory, { ...options, get tables() { return epochs.tables; } }, "egwsim");
     this.#garbage = new GarbageSchedule(tables.nodes.length, CLOCK_START);
-    this.#quotas = new MapQuotas(this.#memory, tables.nodes.length, tables.config);
+    this.#quotas = new MapQuotas(memory, tables.nodes.length, tables.config);
     this.#worker = new LiveWorkerHandle({
       memory: arena.memory, control, counters, wake, kernel: options.kernel, worker: 0, workers: WORKERS, addresses, area, waiting, ports: ports.ports,
-      emission: options.emission, epoch: makeEpoch(1, tables, image, here), captures: options.outDir !== null && options.write.size > 0, started: this.#started,
+      emission: options.emission, epoch: epochs.first(), captures: options.outDir !== null && options.write.size > 0, started: this.#started,
     }, native, {
       onSlot: (slot, packets) => this.#output.write(slot, new Uint8Array(packets), packets),
       onRaw: (packets) => raw?.emit(packets),
     });
   }
 
-  async toEnd(): Promise<ReplayEnd> {
+  async toEnd(): Promise<LiveResult> {
     const { maxFlows } = this.#options;
     try {
       await this.#keepTime();
       this.#end = await this.#worker.end();
     } finally {
+      this.#reloads.close();
       this.#raw?.close();
       this.#output.close();
     }
-    return { result: this.#result(), flows: flowRecords(this.#memory, maxFlows), files: this.#output.files, workers: WORKERS };
+    const { memory, tables } = this.#epochs;
+    return { result: this.#result(), flows: flowRecords(memory, maxFlows), files: this.#output.files, workers: WORKERS, tables };
   }
 
   #clock(): number { return CLOCK_START + Math.floor(this.#seconds()); }
@@ -147,15 +162,31 @@ class LiveRun {
     void this.#worker.ended.then(() => { over = true; }, () => { over = true; });
     while (!over && !this.#hooks.shouldStop() && this.#seconds() < (this.#options.duration ?? Number.POSITIVE_INFINITY)) {
       await new Promise((resolve) => setTimeout(resolve, STOP_POLL_MS));
+      if (this.#reloads.isDue()) await this.#reload();
       if (this.#seconds() * SECOND_MS < nextSecond) continue;
       nextSecond += SECOND_MS;
       await this.#everySecond();
     }
   }
 
+  /** Compiled and written beside what is in force; the worker changes over between two batches. */
+  async #reload(): Promise<void> {
+    let next: Epoch;
+    try {
+      next = this.#epochs.next(await this.#hooks.recompile());
+    } catch (error) {
+      this.#hooks.onReload(this.#epochs.number, error);
+      return;
+    }
+    await this.#worker.enter(next);
+    this.#hooks.onReload(next.number, null);
+  }
+
+  get #gathering(): Gathering { return new Gathering(this.#epochs.memory, this.#epochs.tables); }
+
   async #everySecond(): Promise<void> {
     const { tables } = this.#options, worker = this.#worker;
-    this.#collected += await collectDue(this.#memory, tables.nodes.length, this.#garbage, this.#clock(), async (due) => await worker.command(COMMAND_COLLECT, due));
+    this.#collected += await collectDue(this.#epochs.memory, tables.nodes.length, this.#garbage, this.#clock(), async (due) => await worker.command(COMMAND_COLLECT, due));
     if (this.#quotas.isDue(this.#sums.received().packets) && this.#quotas.mayBeOver()) {
       this.#quotas.clear();
       await worker.command(COMMAND_COUNT, 0);
@@ -165,10 +196,10 @@ class LiveRun {
   }
 
   #statistics(): LiveStatistics {
-    const sums = this.#sums, totals = this.#gathering.tableTotals();
+    const sums = this.#sums, gathering = this.#gathering, totals = gathering.tableTotals();
     return {
-      seconds: this.#seconds(), received: sums.received().packets, sent: this.#sent(), dropped: this.#gathering.outcome(OUT_DROPPED).packets,
-      passed: this.#gathering.outcome(OUT_PASSED).packets, lost: this.#lost().total, flows: totals.flows, conntrack: totals.conntrack,
+      seconds: this.#seconds(), received: sums.received().packets, sent: this.#sent(), dropped: gathering.outcome(OUT_DROPPED).packets,
+      passed: gathering.outcome(OUT_PASSED).packets, lost: this.#lost().total, flows: totals.flows, conntrack: totals.conntrack,
     };
   }
 
@@ -218,7 +249,7 @@ class LiveRun {
           sent: { packets: sent.packets + (raw?.sent ?? 0), bytes: sent.bytes + (raw?.bytes ?? 0) },
         };
       }).filter(({ devices }) => devices.length > 0),
-      lost, arp: { answered: sums.sum(ARP_ANSWERED), asked: sums.sum(ARP_ASKED) }, batches: sums.sum(BATCHES),
+      lost, arp: { answered: sums.sum(ARP_ANSWERED), asked: sums.sum(ARP_ASKED) }, epochs: this.#epochs.number, batches: sums.sum(BATCHES),
     };
   }
 }

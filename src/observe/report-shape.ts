@@ -146,6 +146,7 @@ export const reportSchema = z.strictObject({
       noDevice: count.describe("There is no device on that side"),
     }).describe("Packets that left the simulated nodes and did not get onto a wire"),
     arp: z.strictObject({ answered: count, asked: count }),
+    epochs: count.describe("Times that manifests took effect, the start included"),
     batches: count,
   }).optional().describe("egwsim tap only"),
   files: z.array(z.string()).describe("Written into --out, report.json included"),

@@ -180,6 +180,8 @@ export interface LiveSummary {
   /** Packets that left the simulated nodes and did not get onto a wire. */
   readonly lost: { readonly queueFull: number; readonly refused: number; readonly unresolved: number; readonly noDevice: number };
   readonly arp: { readonly answered: number; readonly asked: number };
+  /** Times that manifests took effect, the start included. */
+  readonly epochs: number;
   readonly batches: number;
 }
 

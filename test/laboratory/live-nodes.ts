@@ -98,6 +98,7 @@ function forwards(lab: LabNetwork, namespace: Namespace): void {
 /** The laboratory's model with another tunnel protocol. */
 export function modelWith(values: string): { readonly path: string; forget(): void } {
   const folder = mkdtempSync(join(tmpdir(), "egwsim-model-"));
+  chmodSync(folder, 0o755);
   writeFileSync(join(folder, "cluster.yaml"), readFileSync(join(root, "fixtures/lab/cluster.yaml")));
   writeFileSync(join(folder, "values.yaml"), values);
   return { path: folder, forget: () => rmSync(folder, { recursive: true, force: true }) };

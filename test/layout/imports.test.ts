@@ -40,7 +40,7 @@ type Allowed = "all" | "types" | readonly string[];
 const LAYERS: Readonly<Record<string, Readonly<Record<string, Allowed>>>> = {
   cli: { whatif: "all", live: "all", observe: "all", engine: "all", generate: "all", control: "all", cluster: "all", io: "all" },
   whatif: { engine: "all", observe: "all", control: "all", cluster: "all", io: "all", kernel: "all" },
-  live: { engine: "all", observe: "types", control: "all", cluster: "all", kernel: "all" },
+  live: { engine: "all", observe: "types", control: "all", cluster: "all", io: ["system-fault.ts"], kernel: "all" },
   vectors: { engine: "all", control: "all", cluster: "all", kernel: "all" },
   engine: { control: "all", cluster: ["input-error.ts"], kernel: "all", io: "all", observe: ["drop-reasons.ts", "ip-text.ts"] },
   observe: { control: "types", cluster: "all" },
