@@ -1,6 +1,8 @@
 // The main thread's end of a live worker: its thread, its commands, its messages.
+import { accessSync, constants } from "node:fs";
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { Piscina } from "piscina";
+import { InputError } from "../cluster/input-error.ts";
 import { SLOT_COUNT } from "../engine/memory-plan.ts";
 import { COMMAND_END } from "../engine/worker-protocol.ts";
 import { COMMAND_EPOCH, type Epoch, LIVE_COMMAND, LIVE_NOW, LIVE_POSTED, LIVE_SLOTS, type LiveEnd, type LiveMessage, type LiveTask } from "./live-protocol.ts";
@@ -8,6 +10,18 @@ import type { Native } from "./native.ts";
 
 /** Workers run from the built output: Node 20 cannot load TypeScript in a thread. */
 const workerFile = new URL(import.meta.url.endsWith(".ts") ? "../../dist/live/live-worker.js" : "./live-worker.js", import.meta.url);
+
+/** A thread reads its files when privileges are given up already. Throws InputError where it could not. */
+export function mustBeReadableToWorkers(user: string): void {
+  try {
+    accessSync(workerFile, constants.R_OK);
+  } catch {
+    throw new InputError([{
+      at: null, subject: `--user ${user}`, message: `this user may not read egwsim's own files (${workerFile.pathname})`,
+      cure: "name a user who may, or install egwsim where everybody can read it",
+    }]);
+  }
+}
 
 export function controlBlock(workers: number): SharedArrayBuffer { return new SharedArrayBuffer((LIVE_SLOTS + workers * SLOT_COUNT) * 4); }
 

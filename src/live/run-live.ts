@@ -22,7 +22,7 @@ import { ARP_ANSWERED, ARP_ASKED, BATCHES, counterBuffer, CounterSums, KERNEL_TI
 import { frameArea } from "./live-loop.ts";
 import type { LiveOptions } from "./live-options.ts";
 import type { Epoch, LiveEnd } from "./live-protocol.ts";
-import { controlBlock, LiveWorkerHandle } from "./live-worker-handle.ts";
+import { controlBlock, LiveWorkerHandle, mustBeReadableToWorkers } from "./live-worker-handle.ts";
 import { deviceFault, loadNative, type Native } from "./native.ts";
 import type { WaitingRoom } from "./neighbours.ts";
 import { nodesHere } from "./nodes-here.ts";
@@ -87,6 +87,7 @@ function giveUpPrivileges(native: Native, { user }: LiveOptions): void {
   } catch (error) {
     throw deviceFault(error, `--user ${user.name}`);
   }
+  mustBeReadableToWorkers(user.name);
 }
 
 class LiveRun {
