@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import { LabNetwork, labIsMissing, says } from "../../scripts/lab/network.mjs";
+import { LabNetwork, labIsMissing, says, takeDownOnSignals } from "../../scripts/lab/network.mjs";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 const { values } = parseArgs({ options: { seconds: { type: "string", default: "2" }, rounds: { type: "string", default: "3" }, "no-save": { type: "boolean", default: false } } });
@@ -18,6 +18,8 @@ if (missing !== "") {
   process.exit(2);
 }
 const [{ thisMachine, commitHash, cpuSlug }, { spreadOf }] = await Promise.all(["machine.js", "median.js"].map((name) => import(pathToFileURL(join(root, "dist-bench/bench/lib", name)).href)));
+
+takeDownOnSignals();
 
 const tools = mkdtempSync(join(tmpdir(), "egwsim-bench-"));
 const compiled = (name) => {

@@ -2,7 +2,7 @@
 // failure. Exit code 0: everything was as it should be; 1: something was not; 2: it cannot run here.
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { ends, LabNetwork, labIsMissing, says } from "./network.mjs";
+import { ends, LabNetwork, labIsMissing, says, takeDownOnSignals } from "./network.mjs";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 const program = [process.execPath, resolve(root, "dist/bin/main.js"), "tap", "--cluster", resolve(root, "fixtures/lab")];
@@ -63,10 +63,7 @@ if (missing !== "") {
   process.exit(2);
 }
 const lab = new LabNetwork();
-for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => {
-  lab.takeDown();
-  process.exit(1);
-});
+takeDownOnSignals();
 try {
   lab.build();
   show("namespaces pod-a, pod-b, node, gateway, outside are up; egwsim stands in for worker (in node) and gateway\n");

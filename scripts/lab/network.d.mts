@@ -11,6 +11,7 @@ export interface Finished {
 export declare const NAMESPACES: readonly Namespace[];
 export declare const PODS: Readonly<Record<"pod-a" | "pod-b", string>>;
 export declare function labIsMissing(): string;
+export declare function takeDownOnSignals(): void;
 export declare class LabNetwork {
   name(namespace: Namespace): string;
   build(): void;

@@ -22,6 +22,16 @@ export function labIsMissing() {
   return tried.status === 0 ? "" : `the kernel makes no veth, bridge or TAP in a namespace of its own: ${tried.stderr.trim()}`;
 }
 
+const standing = new Set();
+
+/** Ends the process on SIGINT and SIGTERM, after every laboratory that stands has been taken down. */
+export function takeDownOnSignals() {
+  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => {
+    for (const lab of standing) lab.takeDown();
+    process.exit(1);
+  });
+}
+
 export class LabNetwork {
   /** Distinguishes laboratories on one machine. */
   #prefix = `egwsim-${process.pid}-${LabNetwork.#count++}-`;
@@ -33,6 +43,7 @@ export class LabNetwork {
 
   /** Builds everything; what fails takes down what is there already. */
   build() {
+    standing.add(this);
     try {
       for (const namespace of NAMESPACES) {
         command("ip", "netns", "add", this.name(namespace));
@@ -103,6 +114,7 @@ export class LabNetwork {
     for (const child of this.#processes) child.kill("SIGKILL");
     this.#processes.clear();
     for (const namespace of NAMESPACES) spawnSync("ip", ["netns", "delete", this.name(namespace)]);
+    standing.delete(this);
   }
 }
 

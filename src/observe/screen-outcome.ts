@@ -10,7 +10,7 @@ const DROP_ROWS = 5;
 function captureTitle(report: Report): string {
   const [first, ...others] = report.captures;
   if (first === undefined) return "no capture";
-  return others.length === 0 ? printable(first.name) : counted(report.captures.length, "capture");
+  return others.length === 0 ? printable(first.name) : counted(report.captures.length, report.live === undefined ? "capture" : "device");
 }
 
 /** Seconds between the first and the last packet of all captures; null where no packet was read. */
