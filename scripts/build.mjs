@@ -8,6 +8,7 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { bundleCli } from "./bundle-cli.mjs";
 import { compileKernel } from "./compile-kernel.mjs";
+import { buildAddon, isUpToDate } from "../native-bindings/build.mjs";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const require = createRequire(import.meta.url);
@@ -42,3 +43,5 @@ if (!quick || !existsSync(join("dist", "kernel", "kernel.wasm"))) {
 copyCheckedKernel();
 await bundleCli();
 chmodSync("dist/cli/main.js", 0o755);
+// The install script has built it from the sources of then.
+if (!isUpToDate()) console.error(buildAddon());

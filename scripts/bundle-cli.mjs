@@ -20,11 +20,11 @@ const CHILD_PROCESS_ON_DEMAND = {
   },
 };
 
-/** Bundles dist/cli/main.js and dist/engine/worker.js into dist/bin. Piscina stays a package: it starts threads from its files. */
+/** Bundles dist/cli/main.js and the workers into dist/bin. Piscina stays a package: it starts threads from its files. */
 export async function bundleCli() {
   rmSync(join("dist", "bin"), { recursive: true, force: true });
   const { metafile } = await build({
-    entryPoints: { main: "dist/cli/main.js", worker: "dist/engine/worker.js" }, outdir: "dist/bin", bundle: true, splitting: true, format: "esm",
+    entryPoints: { main: "dist/cli/main.js", worker: "dist/engine/worker.js", "live-worker": "dist/live/live-worker.js" }, outdir: "dist/bin", bundle: true, splitting: true, format: "esm",
     platform: "node", target: "node20", external: ["piscina"], banner: { js: REQUIRE }, legalComments: "none", minifyWhitespace: true, plugins: [CHILD_PROCESS_ON_DEMAND], metafile: true, logLevel: "error",
   });
   chmodSync(join("dist", "bin", "main.js"), 0o755);

@@ -9,7 +9,8 @@ const page = join(root, "CONTRIBUTING.md");
 const BEGIN = "<!-- runtime dependencies: made by scripts/dependency-sizes.mjs -->", END = "<!-- end of runtime dependencies -->";
 const REASONS = {
   commander: "command line and help", "ip-num": "addresses and prefixes of the control plane", picocolors: "colour", piscina: "worker threads",
-  yaml: "manifests with line and column", zod: "schemas of manifests, recordings and reports", "@napi-rs/nice": "of piscina, optional",
+  yaml: "manifests with line and column", zod: "schemas of manifests, recordings and reports", "@napi-rs/nice": "of piscina, optional", "raw-socket": "`egwsim tap --emit raw`, optional",
+  nan: "of raw-socket, optional",
 };
 
 function bytesOf(path) {

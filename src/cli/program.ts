@@ -9,6 +9,7 @@ import { addGenerateCommand } from "./generate-command.ts";
 import { addGetCommand } from "./get-command.ts";
 import { addReplayCommand } from "./replay-command.ts";
 import { addStatusCommand } from "./status-command.ts";
+import { addTapCommand } from "./tap-command.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Version of the package that this file is part of, in src/ and in dist/ alike. */
@@ -32,7 +33,7 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
   const setExitCode = (code: ExitCode): void => {
     exitCode = code;
   };
-  for (const add of [addReplayCommand, addExplainCommand, addStatusCommand, addBpfCommand, addEndpointCommand, addGetCommand]) add(program, terminal, setExitCode);
+  for (const add of [addReplayCommand, addExplainCommand, addTapCommand, addStatusCommand, addBpfCommand, addEndpointCommand, addGetCommand]) add(program, terminal, setExitCode);
   try {
     await addGenerateCommand(program, terminal, args.includes("generate"), setExitCode);
     await program.parseAsync(args, { from: "user" });

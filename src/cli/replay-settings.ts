@@ -125,7 +125,7 @@ function notOneOf(setting: RawSetting, value: string, allowed: readonly string[]
 }
 
 /** Absent: everything. "none" stands alone. */
-function readWrite(setting: RawSetting | undefined, problems: InputProblem[]): ReadonlySet<OutputKind> {
+export function readWrite(setting: RawSetting | undefined, problems: InputProblem[]): ReadonlySet<OutputKind> {
   if (setting === undefined || setting.value === true) return new Set(OUTPUT_KINDS);
   const words = setting.value.flatMap((text) => text.split(",")).map((word) => word.trim()).filter((word) => word !== "");
   const kinds = new Set<OutputKind>();

@@ -1,8 +1,6 @@
 // Reads records of the merged captures, steers them and writes their descriptors, a chunk at a time. What is in a chunk
 // depends on the capture alone, never on the number of workers.
-import {
-  B_ENTRY, B_FRAME, B_LEN, B_NODE, B_NOW, B_NSEC, B_REMOTE, B_SEC, B_SEQ_HI, B_SEQ_LO, B_SHARD, B_SIZE, B_VNI, B_WIRE_LEN, ENTRY_OVERLAY,
-} from "../kernel/pipeline/layout-batch.ts";
+import { B_SIZE, ENTRY_OVERLAY } from "../kernel/pipeline/layout-batch.ts";
 import { NEXT_RECORD } from "../io/capture-record.ts";
 import { ETHERTYPE_IPV4, ETHERTYPE_IPV6, LINKTYPE_ETHERNET, LINKTYPE_LINUX_SLL, LINKTYPE_LINUX_SLL2, LINK_OK, LINK_UNSUPPORTED, LinkLayer, locateNetworkHeader } from "../io/link-layer.ts";
 import type { MergedCaptures } from "../io/merge.ts";
@@ -13,6 +11,7 @@ import { FrameCopier } from "./frame-copier.ts";
 import type { Intake } from "./intake.ts";
 import { IPV4, IPV6 } from "./ip-header.ts";
 import { CHUNK_BYTES, CHUNK_PACKETS } from "./memory-plan.ts";
+import { putDescriptor } from "./packet-descriptor.ts";
 import { RepeatWatch } from "./repeat-watch.ts";
 import type { CaptureInput, ReplayOptions } from "./replay-options.ts";
 import type { Steering } from "./steer.ts";
@@ -165,23 +164,12 @@ export class ChunkFiller {
   }
 
   #describe(frame: number, length: number, wire: number): void {
-    const steering = this.#steering, { arena, workers } = this.#memory, words = arena.words;
+    const steering = this.#steering, { arena, workers } = this.#memory;
     const worker = steering.shard % workers.length, index = this.#perWorker[worker] as number;
-    const at = ((workers[worker]?.descriptors[this.#slot] ?? 0) + index * B_SIZE) >> 2;
-    const sequence = this.#tally.packets;
-    words[at + (B_FRAME >> 2)] = frame;
-    words[at + (B_LEN >> 2)] = length;
-    words[at + (B_WIRE_LEN >> 2)] = wire;
-    words[at + (B_SEC >> 2)] = Math.min(Math.max(this.#merged.timeSec, 0), LAST_SECOND) | 0;
-    words[at + (B_NSEC >> 2)] = this.#merged.timeNsec;
-    words[at + (B_SEQ_LO >> 2)] = sequence | 0;
-    words[at + (B_SEQ_HI >> 2)] = Math.floor(sequence / 4_294_967_296);
-    words[at + (B_ENTRY >> 2)] = steering.entry;
-    words[at + (B_NODE >> 2)] = steering.node;
-    words[at + (B_SHARD >> 2)] = steering.shard;
-    words[at + (B_NOW >> 2)] = this.now;
-    words[at + (B_VNI >> 2)] = steering.vni;
-    words[at + (B_REMOTE >> 2)] = steering.remote;
+    putDescriptor(
+      arena.words, (workers[worker]?.descriptors[this.#slot] ?? 0) + index * B_SIZE, steering, frame, length, wire, this.#tally.packets,
+      Math.min(Math.max(this.#merged.timeSec, 0), LAST_SECOND), this.#merged.timeNsec, this.now,
+    );
     this.#perWorker[worker] = index + 1;
     this.owners[this.packets] = worker;
     this.packets++;

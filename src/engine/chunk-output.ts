@@ -6,7 +6,7 @@ import { PcapWriter } from "../io/pcap-writer.ts";
 import { PcapngWriter } from "../io/pcapng-writer.ts";
 import type { ClusterMemory } from "./cluster-memory.ts";
 import type { MainKernel } from "./main-kernel.ts";
-import type { ReplayOptions } from "./replay-options.ts";
+import type { DatapathOptions } from "./replay-options.ts";
 import { HOOK_NAMES, traceComment } from "./trace-comment.ts";
 import { WorkerPool } from "./worker-pool.ts";
 
@@ -15,7 +15,7 @@ const STREAM_FILES = ["pod", "overlay", "external", "trace"] as const;
 export class ChunkOutput {
   readonly files: string[] = [];
   readonly #memory: ClusterMemory;
-  readonly #options: ReplayOptions;
+  readonly #options: DatapathOptions;
   readonly #pcaps: (PcapWriter | null)[] = [];
   readonly #trace: PcapngWriter | null = null;
   readonly #kernel: MainKernel;
@@ -23,7 +23,7 @@ export class ChunkOutput {
   orderTime = 0;
   #end = 0;
 
-  constructor(memory: ClusterMemory, options: ReplayOptions, application: string, kernel: MainKernel) {
+  constructor(memory: ClusterMemory, options: DatapathOptions, application: string, kernel: MainKernel) {
     this.#memory = memory;
     this.#options = options;
     this.#kernel = kernel;

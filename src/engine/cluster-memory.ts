@@ -13,7 +13,7 @@ import { type ClusterImage, clusterImageBytes, masqueradeKeys, masqueradeKeys6, 
 import { affinityPerShard } from "./image/cluster-services.ts";
 import { type ShardCapacity, writeShard } from "./image/shard-image.ts";
 import { CHUNK_PACKETS, DESCRIPTOR_AREA_BYTES, FRAME_AREA_BYTES, INTAKE_AREA_BYTES, JOINED_BYTES, memoryBytes, SHARD_COUNT, shardCapacity, SLOT_COUNT, STREAM_BYTES, WORKER_SCRATCH } from "./memory-plan.ts";
-import type { ReplayOptions } from "./replay-options.ts";
+import type { DatapathOptions } from "./replay-options.ts";
 import type { WorkerAddresses } from "./worker-protocol.ts";
 
 /** Number of f64 pairs of X_TOTALS: outcomes 0 to 5. */
@@ -38,17 +38,25 @@ export interface ClusterMemory {
   readonly joining: { readonly owners: number; readonly places: number; readonly out: number };
 }
 
+/** What a live run wants of its memory beside what a replay does. */
+export interface MemoryWishes {
+  /** Nodes whose part is played here; the others are reached by the wires. Absent: all. */
+  readonly nodesHere?: ReadonlySet<number>;
+  /** Bytes that the caller will take from the arena. */
+  readonly extraBytes?: number;
+}
+
 /** Throws InputError where the cluster is too large. */
-export function layOutMemory(options: ReplayOptions, workers: number): ClusterMemory {
+export function layOutMemory(options: DatapathOptions, workers: number, wishes: MemoryWishes = {}): ClusterMemory {
   const { tables } = options;
   const affinity = affinityPerShard(tables);
   const capacity: ShardCapacity = { ...shardCapacity(options.maxFlows, tables.config.ipv6), ...(affinity === undefined ? {} : { affinity }) };
   const staticBytes = clusterImageBytes(tables);
   const uses = tables.policyEntries.length + tables.policyEntries6.length + 2 * (masqueradeKeys(tables).length + masqueradeKeys6(tables).length);
-  const bytes = memoryBytes(staticBytes, workers, tables.nodes.length, uses, capacity);
+  const bytes = memoryBytes(staticBytes, workers, tables.nodes.length, uses, capacity) + (wishes.extraBytes ?? 0);
   if (bytes > LARGEST_MEMORY) throw tooLarge(bytes, tables.policyEntries.length + tables.policyEntries6.length);
   const arena = new Arena(sharedMemory(bytes));
-  const image = writeCluster(arena, tables, options.semantics === "intent", options.seed | 0);
+  const image = writeCluster(arena, tables, options.semantics === "intent", options.seed | 0, wishes.nodesHere);
   const frameAreas = Array.from({ length: SLOT_COUNT }, () => arena.take(FRAME_AREA_BYTES, 64));
   const shards = Array.from({ length: SHARD_COUNT }, (_, k) => writeShard(arena, capacity, (options.seed + k * 0x9e3779b1) | 0));
   const shardArray = arena.take(SHARD_COUNT * 4);
@@ -73,7 +81,7 @@ function tooLarge(bytes: number, entries: number): InputError {
 }
 
 function layOutWorker(
-  arena: Arena, image: ClusterImage, options: ReplayOptions, shardArray: number, shards: readonly number[], quotas: readonly number[],
+  arena: Arena, image: ClusterImage, options: DatapathOptions, shardArray: number, shards: readonly number[], quotas: readonly number[],
 ): WorkerAddresses {
   const nodes = options.tables.nodes.length;
   const context = arena.take(X_SIZE, 64);
@@ -110,7 +118,7 @@ function layOutWorker(
   };
 }
 
-function streamBits(options: ReplayOptions): number {
+function streamBits(options: DatapathOptions): number {
   if (options.outDir === null) return 0;
   const bit = (kind: "pod" | "overlay" | "external" | "trace", stream: number): number => (options.write.has(kind) ? 1 << stream : 0);
   return bit("pod", STREAM_POD) | bit("overlay", STREAM_OVERLAY) | bit("external", STREAM_EXTERNAL) | bit("trace", STREAM_TRACE);

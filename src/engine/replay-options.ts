@@ -49,6 +49,9 @@ export interface ReplayOptions {
   readonly profileDir?: string | null;
 }
 
+/** What a run needs wherever its frames come from. */
+export type DatapathOptions = Omit<ReplayOptions, "captures" | "captureInterface" | "workers" | "exactWorkers">;
+
 export interface ReplayHooks {
   /** Called as blocks are read; bytesTotal is null where it is unknown (standard input). */
   onProgress(bytesRead: number, bytesTotal: number | null, packets: number): void;

@@ -7,12 +7,7 @@ import { openCapture, STANDARD_INPUT } from "../io/open-capture.ts";
 import { InputError } from "../cluster/input-error.ts";
 import type { CaptureReader } from "../io/capture-record.ts";
 import { type MergedCaptures, mergeCaptures } from "../io/merge.ts";
-import {
-  GARBAGE_MAPS, NC_ANSWERED, NC_DEFECT6, NC_DEFECT_ECHO, NC_DEFECT_POD_ERROR, NC_NAT_RETRIES, NC_ON_WAY, NC_OPENERS_ASSUMED, NC_OVERSIZED, NC_PACKETS_WITHOUT_FLOW, NC_PARTIAL_CSUM,
-  NC_REPLY_DEFECT, NC_REPLY_DIFFERENT,
-  NC_REPLY_FIRST_DIFFERENT, NC_REPLY_IDENTICAL, NC_REPLY_RESTORED, NC_SNAPPED,
-} from "../kernel/pipeline/layout-batch.ts";
-import { OUT_DELIVERED, OUT_DROPPED, OUT_FORWARDED, OUT_PASSED } from "../kernel/layout-flow.ts";
+import { NC_ON_WAY } from "../kernel/pipeline/layout-batch.ts";
 import type { FlowMaps } from "../observe/map-records.ts";
 import type { RunResult } from "../observe/run-result.ts";
 import { AddressBook4, AddressBook6 } from "./address-book.ts";
@@ -24,8 +19,10 @@ import { type ClusterMemory, layOutMemory } from "./cluster-memory.ts";
 import { flowMaps } from "./flow-maps.ts";
 import { flowRecords } from "./flow-records.ts";
 import { startCpuProfile } from "./cpu-profile.ts";
-import { GarbageSchedule, MAX_ROUNDS_PER_GAP } from "./garbage-schedule.ts";
+import { collectDue } from "./garbage-rounds.ts";
+import { GarbageSchedule } from "./garbage-schedule.ts";
 import { Gathering } from "./gather.ts";
+import { gatheredResult } from "./gathered-result.ts";
 import { Intake } from "./intake.ts";
 import { MainKernel } from "./main-kernel.ts";
 import { MapQuotas } from "./map-quotas.ts";
@@ -223,17 +220,12 @@ class ReplayRun {
     this.#writeTime += performance.now() - before;
   }
 
-  /** A barrier: everything before the due time is through, all shards are swept, every node sets its next time. */
+  /** A barrier: everything before the due time is through. */
   async #collectGarbage(): Promise<void> {
     while (this.#underWay.length > 0) await this.#takeBack();
-    const { now } = this.#filler;
-    for (let round = 0; this.#garbage.nextDue <= now; round++) {
-      if (round === MAX_ROUNDS_PER_GAP) {
-        this.#garbage.skipTo(now);
-        return;
-      }
-      await this.#collectAt(this.#garbage.nextDue);
-    }
+    this.#collected += await collectDue(
+      this.#memory, this.#options.tables.nodes.length, this.#garbage, this.#filler.now, async (due) => await this.#pool.finished(this.#pool.postCollection(due)),
+    );
   }
 
   /** Another barrier: maps that outgrew their size give up their oldest. */
@@ -245,61 +237,17 @@ class ReplayRun {
     if (this.#quotas.share()) await this.#pool.finished(this.#pool.postEvict());
   }
 
-  async #collectAt(due: number): Promise<void> {
-    const { arena, workers } = this.#memory, nodes = this.#options.tables.nodes.length;
-    for (const worker of workers) {
-      arena.bytes.fill(0, worker.collected, worker.collected + nodes * GARBAGE_MAPS * 16);
-      for (let node = 0; node < nodes; node++) arena.put32(worker.due + 4 * node, this.#garbage.isDue(node, due) ? 1 : 0);
-    }
-    await this.#pool.finished(this.#pool.postCollection(due));
-    for (let node = 0; node < nodes; node++) {
-      if (!this.#garbage.isDue(node, due)) continue;
-      let share = 0;
-      for (let map = 0; map < GARBAGE_MAPS; map++) {
-        let alive = 0, deleted = 0;
-        for (const worker of workers) {
-          const at = worker.collected + (node * GARBAGE_MAPS + map) * 16;
-          alive += arena.view.getFloat64(at, true);
-          deleted += arena.view.getFloat64(at + 8, true);
-        }
-        this.#collected += deleted;
-        if (deleted > 0) share = Math.max(share, deleted / (alive + deleted));
-      }
-      this.#garbage.collected(node, due, share);
-    }
-    this.#garbage.settle();
-  }
-
   #result(wall: number, timing: WorkerTiming): RunResult {
-    const gathering = new Gathering(this.#memory, this.#options.tables), tally = this.#tally, totals = gathering.tableTotals();
-    const note = (number: number): number => gathering.note(number);
+    const tally = this.#tally, gathering = new Gathering(this.#memory, this.#options.tables);
     return {
       captures: tally.summaries(this.#merged.readers, this.#merged.faults),
-      received: { packets: tally.packets, bytes: tally.bytes },
-      forwarded: gathering.outcome(OUT_FORWARDED), delivered: gathering.outcome(OUT_DELIVERED), passed: gathering.outcome(OUT_PASSED),
-      dropped: gathering.outcome(OUT_DROPPED), ignored: { packets: tally.ignoredPackets, bytes: tally.ignoredBytes },
-      ...gathering.endings(), ignoredBy: tally.ignoredBy(), policyUse: gathering.policyUse(), masqueradeUse: gathering.masqueradeUse(),
-      snatPorts: gathering.snatPorts(),
-      replies: {
-        restored: note(NC_REPLY_RESTORED), identical: note(NC_REPLY_IDENTICAL), knownDefect: note(NC_REPLY_DEFECT), different: note(NC_REPLY_DIFFERENT),
-        firstDifferent: note(NC_REPLY_FIRST_DIFFERENT),
-      },
-      partialChecksumsCompleted: note(NC_PARTIAL_CSUM), oversizedFrames: note(NC_OVERSIZED), snappedFrames: note(NC_SNAPPED),
-      openersAssumed: note(NC_OPENERS_ASSUMED), repeatedFrames: this.#filler.repeats.count, flowCount: totals.flows,
-      flowsNotListed: Math.max(0, totals.flows - this.#options.maxFlows), packetsWithoutFlow: note(NC_PACKETS_WITHOUT_FLOW),
-      defects: {
-        echoErrorChecksum: note(NC_DEFECT_ECHO), podErrorChecksum: note(NC_DEFECT_POD_ERROR), errorNotTranslated6: note(NC_DEFECT6),
-        timeExceededLost6: note(NC_DEFECT6 + 1), shortQuote6: note(NC_DEFECT6 + 2), quoteChecksum6: note(NC_DEFECT6 + 3),
-        quotedReply6: note(NC_DEFECT6 + 4), unspecifiedAddress6: note(NC_DEFECT6 + 5), leftoverPort6: note(NC_DEFECT6 + 6),
-      },
-      answered: note(NC_ANSWERED),
-      conntrackEntries: totals.conntrack, natEntries: totals.nat, evictions: { conntrack: totals.evictedConntrack, nat: totals.evictedNat },
-      garbageCollected: this.#collected, natRetriesOverHalf: note(NC_NAT_RETRIES),
-      interrupted: this.#interrupted || this.#merged.faults.length > 0,
+      received: { packets: tally.packets, bytes: tally.bytes }, ignored: { packets: tally.ignoredPackets, bytes: tally.ignoredBytes }, ignoredBy: tally.ignoredBy(),
+      ...gatheredResult(gathering, this.#options.maxFlows),
+      repeatedFrames: this.#filler.repeats.count, garbageCollected: this.#collected, interrupted: this.#interrupted || this.#merged.faults.length > 0,
       timing: {
         wall, read: this.#readTime / 1000, steer: this.#steerTime / 1000, order: this.#output.orderTime / 1000, write: (this.#writeTime - this.#output.orderTime) / 1000,
         idle: this.#idleTime / 1000, kernel: timing.kernel, workerIdle: timing.idle, batch999: BatchTimes.quantile(timing.batches, 0.999),
-        packetsPerSecond: wall > 0 ? tally.packets / wall : 0, packetsOnWays: note(NC_ON_WAY),
+        packetsPerSecond: wall > 0 ? tally.packets / wall : 0, packetsOnWays: gathering.note(NC_ON_WAY),
       },
     };
   }

@@ -1,6 +1,6 @@
 // Which backend a packet to or from a service belongs to, for steering: the same draw as the kernel's, so that the shard that
 // gets the request also gets the backend's answers.
-import type { DatapathTables } from "../control/tables.ts";
+import type { DatapathTables, NodeTable } from "../control/tables.ts";
 import { drawBackend } from "../kernel/datapath/backend-draw.ts";
 import { wirePort, wireWord } from "./image/arena.ts";
 import { translatesPackets } from "./image/cluster-services.ts";
@@ -15,6 +15,11 @@ const MORE_OR_OFFSET = 0x3fff, OFFSET = 0x1fff;
 /** Datagrams whose first fragment is remembered, as many as a node's fragment map holds (bpf-fragments-map-max). */
 const REMEMBERED_FRAGMENTS = 8192;
 
+/** What steering needs of the tables. */
+export interface SteeredServices extends Pick<DatapathTables, "services"> {
+  readonly nodes: readonly Pick<NodeTable, "serviceLoopback4">[];
+}
+
 export class ServiceBook {
   /** No service is translated here: nothing ever has to be looked up. */
   readonly isEmpty: boolean;
@@ -24,7 +29,7 @@ export class ServiceBook {
   /** Ports word by source, destination, identification and protocol, oldest first. */
   readonly #fragments = new Map<string, number>();
 
-  constructor({ services, nodes }: DatapathTables, seed: number) {
+  constructor({ services, nodes }: SteeredServices, seed: number) {
     this.#seed = seed;
     this.isEmpty = !translatesPackets(services) || services.ipv4.entries.length === 0;
     this.#loopbacks = new Set(this.isEmpty ? [] : nodes.map(({ serviceLoopback4 }) => wireWord(serviceLoopback4)));

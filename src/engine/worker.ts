@@ -4,8 +4,9 @@ import { X_CURSORS, X_LIMITS } from "../kernel/pipeline/layout-batch.ts";
 import { BatchTimes } from "./batch-times.ts";
 import { SLOT_COUNT, STREAM_BYTES } from "./memory-plan.ts";
 import {
-  COMMAND_BATCH, COMMAND_COLLECT, COMMAND_COUNT, COMMAND_END, COMMAND_EVICT, CONTROL_POSTED, CONTROL_SLOT, SLOT_COMMAND, SLOT_NOW, SLOT_WORDS, type WorkerTask, type WorkerTiming,
+  COMMAND_BATCH, COMMAND_END, CONTROL_POSTED, CONTROL_SLOT, SLOT_COMMAND, SLOT_NOW, SLOT_WORDS, type WorkerTask, type WorkerTiming,
 } from "./worker-protocol.ts";
+import { runShardCommand } from "./shard-command.ts";
 import { wasmKernelOn } from "./wasm-kernel.ts";
 
 export default async function work(task: WorkerTask): Promise<WorkerTiming> {
@@ -30,12 +31,8 @@ export default async function work(task: WorkerTask): Promise<WorkerTiming> {
         words[(addresses.context + X_LIMITS) / 4 + stream] = start + (STREAM_BYTES[stream] ?? 0);
       }
       kernel.processBatch(addresses.context, addresses.descriptors[slot] ?? 0, words[(addresses.counts[slot] ?? 0) / 4] ?? 0);
-    } else if (command === COMMAND_COLLECT) {
-      for (const shard of addresses.shards) kernel.collectGarbage(shard, addresses.due, addresses.collected, control[at + SLOT_NOW] ?? 0);
-    } else if (command === COMMAND_COUNT) {
-      for (const [k, shard] of addresses.shards.entries()) kernel.countEntries(shard, addresses.quotas[k] ?? 0);
-    } else if (command === COMMAND_EVICT) {
-      for (const [k, shard] of addresses.shards.entries()) kernel.evictEntries(shard, addresses.quotas[k] ?? 0);
+    } else {
+      runShardCommand(kernel, addresses, command ?? 0, control[at + SLOT_NOW] ?? 0);
     }
     const took = performance.now() - started;
     kernelTime += took;

@@ -42,7 +42,7 @@ export const reportSchema = z.strictObject({
   cluster: z.strictObject({ files: count, nodes: count, pods: count, policies: count, policiesIgnored: count, policyEntries: count }),
   captures: z.array(z.strictObject({
     name: z.string(),
-    format: z.enum(["pcap", "pcapng"]),
+    format: z.enum(["pcap", "pcapng", "live"]),
     compressed: z.boolean(),
     packets: count,
     bytes: count,
@@ -73,7 +73,7 @@ export const reportSchema = z.strictObject({
   })),
   passes: z.array(z.strictObject({ hook, node: nodeName, packets: count, bytes: count, firstPacket: packetNumber })),
   ignored: z.array(z.strictObject({
-    reason: z.enum(["arp", "lldp", "ipv6", "not-ip", "not-of-the-model", "too-short", "link-type", "other-interface"]),
+    reason: z.enum(["arp", "lldp", "ipv6", "not-ip", "not-of-the-model", "too-short", "link-type", "other-interface", "too-long", "other-mac"]),
     packets: count, bytes: count,
   })),
   policies: z.array(z.strictObject({
@@ -157,6 +157,21 @@ export const reportSchema = z.strictObject({
   })),
   assumptions: z.array(z.strictObject({ rule: z.string(), message: z.string(), count })),
   ignoredKinds: z.array(z.strictObject({ kind: z.string(), count, firstAt: sourceRef })),
+  live: z.strictObject({
+    role: z.enum(["source", "gateway", "both"]),
+    nodes: z.array(z.string()).describe("Nodes whose part was played"),
+    emission: z.enum(["udp", "raw", "tap"]).describe("How encapsulated packets left"),
+    sides: z.array(z.strictObject({ side: z.enum(["pods", "outside", "tunnel"]), devices: z.array(z.string()), received: tally, sent: tally })),
+    lost: z.strictObject({
+      queueFull: count.describe("The device's queue was full"),
+      refused: count.describe("The kernel refused them"),
+      unresolved: count.describe("The neighbour did not answer ARP"),
+      noDevice: count.describe("There is no device on that side"),
+    }).describe("Packets that left the simulated nodes and did not get onto a wire"),
+    arp: z.strictObject({ answered: count, asked: count }),
+    epochs: count.describe("Times that manifests took effect, the start included"),
+    batches: count,
+  }).optional().describe("egwsim tap only"),
   files: z.array(z.string()).describe("Written into --out, report.json included"),
   timing: z.strictObject({
     kernel: z.enum(["ts", "wasm"]),

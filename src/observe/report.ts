@@ -8,7 +8,7 @@ import type { FlowTotals } from "./flow-totals.ts";
 import { formatAddress, formatAddressOrNull, formatProtocol } from "./ip-text.ts";
 import { printableJson } from "./printable.ts";
 import type { Report, ReportPortUse } from "./report-shape.ts";
-import type { Address, RunResult, SnatPortUse, Tally } from "./run-result.ts";
+import type { Address, LiveSummary, RunResult, SnatPortUse, Tally } from "./run-result.ts";
 import { reportServices } from "./service-lines.ts";
 import { tableNames, type TableNames } from "./table-names.ts";
 
@@ -84,6 +84,14 @@ function clusterCounts(input: ReportInput): Report["cluster"] {
   };
 }
 
+function livePart(live: LiveSummary, names: TableNames): Report["live"] {
+  return {
+    role: live.role, nodes: live.nodes.map((node) => names.node(node) ?? ""), emission: live.emission,
+    sides: live.sides.map(({ side, devices, received, sent }) => ({ side, devices: [...devices], received: tally(received), sent: tally(sent) })),
+    lost: { ...live.lost }, arp: { ...live.arp }, epochs: live.epochs, batches: live.batches,
+  };
+}
+
 /** The report of a run; keys always in the same order, `timing` last and the only part that differs between runs. */
 export function buildReport(input: ReportInput): Report {
   const { result, tables } = input;
@@ -146,6 +154,7 @@ export function buildReport(input: ReportInput): Report {
     ignoredKinds: input.ignoredKinds.map(({ kind, count, firstAt }) => ({
       kind, count, firstAt: { file: firstAt.file, line: firstAt.line, column: firstAt.column },
     })),
+    ...(result.live === undefined ? {} : { live: livePart(result.live, names) }),
     files: [...input.files],
     timing: {
       kernel: input.kernel, workers: input.workers, node: input.nodeVersion,

@@ -12,7 +12,8 @@ export interface Tally {
 /** One input file as the reader saw it. */
 export interface CaptureSummary {
   readonly name: string;
-  readonly format: "pcap" | "pcapng";
+  /** live: a device. */
+  readonly format: "pcap" | "pcapng" | "live";
   readonly compressed: boolean;
   readonly packets: number;
   readonly bytes: number;
@@ -24,7 +25,7 @@ export interface CaptureSummary {
 }
 
 /** Why a packet never entered a hook. */
-export type IgnoredReason = "arp" | "lldp" | "ipv6" | "not-ip" | "not-of-the-model" | "too-short" | "link-type" | "other-interface";
+export type IgnoredReason = "arp" | "lldp" | "ipv6" | "not-ip" | "not-of-the-model" | "too-short" | "link-type" | "other-interface" | "too-long" | "other-mac";
 
 /** Hook in which a packet ended, in the order a packet meets them. */
 export type HookName = "from-container" | "to-netdev" | "from-overlay" | "from-netdev" | "to-container";
@@ -190,6 +191,23 @@ export interface RunResult {
   /** True where SIGINT or a fault ended the run before its input did. */
   readonly interrupted: boolean;
   readonly timing: RunTiming;
+  /** Absent for a replay. */
+  readonly live?: LiveSummary;
+}
+
+/** What a live run has beside a replay. */
+export interface LiveSummary {
+  readonly role: "source" | "gateway" | "both";
+  /** Indexes into the tables' nodes: those whose part was played. */
+  readonly nodes: readonly number[];
+  readonly emission: "udp" | "raw" | "tap";
+  readonly sides: readonly { readonly side: "pods" | "outside" | "tunnel"; readonly devices: readonly string[]; readonly received: Tally; readonly sent: Tally }[];
+  /** Packets that left the simulated nodes and did not get onto a wire. */
+  readonly lost: { readonly queueFull: number; readonly refused: number; readonly unresolved: number; readonly noDevice: number };
+  readonly arp: { readonly answered: number; readonly asked: number };
+  /** Times that manifests took effect, the start included. */
+  readonly epochs: number;
+  readonly batches: number;
 }
 
 /** The only part that differs between two runs of the same input. Seconds. */

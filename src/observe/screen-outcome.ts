@@ -10,7 +10,7 @@ const DROP_ROWS = 5;
 function captureTitle(report: Report): string {
   const [first, ...others] = report.captures;
   if (first === undefined) return "no capture";
-  return others.length === 0 ? printable(first.name) : counted(report.captures.length, "capture");
+  return others.length === 0 ? printable(first.name) : counted(report.captures.length, report.live === undefined ? "capture" : "device");
 }
 
 /** Seconds between the first and the last packet of all captures; null where no packet was read. */
@@ -76,6 +76,7 @@ function dropLines(report: Report): DropLine[] {
 const IGNORED_NAMES: Readonly<Record<Report["ignored"][number]["reason"], string>> = {
   arp: "ARP", lldp: "LLDP", ipv6: "IPv6", "not-ip": "not IP", "not-of-the-model": "no pod or node of the model",
   "too-short": "cut short", "link-type": "unknown link type", "other-interface": "other interface",
+  "too-long": "too long", "other-mac": "to other MACs",
 };
 
 /** The table of outcomes; rows without packets are left out, and all of it where no packet was read. */

@@ -3,6 +3,7 @@ import { formatRate, formatSeconds } from "./number-text.ts";
 import type { Paint } from "./paint.ts";
 import { printable } from "./printable.ts";
 import type { Report } from "./report-shape.ts";
+import { liveLines } from "./screen-live.ts";
 import { assumptionLines, findingLines, noteLines } from "./screen-notes.ts";
 import { conservationLine, headLines, outcomeLines } from "./screen-outcome.ts";
 import { policyLines } from "./screen-policies.ts";
@@ -14,6 +15,7 @@ export function renderScreen(report: Report, outDir: string | null, paint: Paint
   const blocks = [
     headLines(report, paint),
     outcomeLines(report, paint),
+    liveLines(report, paint),
     policyLines(report, paint),
     findingLines(report, paint),
     assumptionLines(report, paint),

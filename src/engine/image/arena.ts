@@ -10,10 +10,14 @@ export class Arena {
   readonly view: DataView;
   readonly words: Int32Array;
   readonly bytes: Uint8Array;
-  #next = FIRST_ADDRESS;
+  readonly #end: number;
+  #next: number;
 
-  constructor(memory: WebAssembly.Memory) {
+  /** `first` and `end`: the part of the memory that is handed out. */
+  constructor(memory: WebAssembly.Memory, first = FIRST_ADDRESS, end = memory.buffer.byteLength) {
     this.memory = memory;
+    this.#next = first;
+    this.#end = end;
     this.view = new DataView(memory.buffer);
     this.words = new Int32Array(memory.buffer);
     this.bytes = new Uint8Array(memory.buffer);
@@ -22,8 +26,7 @@ export class Arena {
   /** `size` zeroed bytes at a multiple of `align` (a power of two). */
   take(size: number, align = 8): number {
     const at = (this.#next + align - 1) & -align;
-    if (at + size > this.memory.buffer.byteLength)
-      throw new RangeError(`the kernel's memory of ${this.memory.buffer.byteLength} bytes is too small by ${at + size - this.memory.buffer.byteLength}`);
+    if (at + size > this.#end) throw new RangeError(`the kernel's memory, which ends at ${this.#end}, is too small by ${at + size - this.#end} bytes`);
     this.#next = at + size;
     return at;
   }

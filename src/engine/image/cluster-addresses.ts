@@ -70,8 +70,8 @@ export function clusterAddresses6(tables: DatapathTables): ClusterAddress6[] {
 }
 
 /** Static hash of the cluster's addresses; 0 for none. */
-export function writeAddresses(arena: Arena, tables: DatapathTables): number {
-  return writeStaticHash(arena, A_SIZE, A_NODE, clusterAddresses(tables).map((entry) => ({
+export function writeAddresses(arena: Arena, tables: DatapathTables, nodesHere?: ReadonlySet<number>): number {
+  return writeStaticHash(arena, A_SIZE, A_NODE, clusterAddresses(tables).filter(({ node }) => nodesHere?.has(node) ?? true).map((entry) => ({
     key: wireWord(entry.address),
     write: (at) => {
       arena.put32(at + A_ADDRESS, wireWord(entry.address));
@@ -80,8 +80,8 @@ export function writeAddresses(arena: Arena, tables: DatapathTables): number {
   })));
 }
 
-export function writeAddresses6(arena: Arena, tables: DatapathTables): number {
-  return writeStaticHash6(arena, A6_SIZE, A_NODE, clusterAddresses6(tables).map((entry) => ({
+export function writeAddresses6(arena: Arena, tables: DatapathTables, nodesHere?: ReadonlySet<number>): number {
+  return writeStaticHash6(arena, A6_SIZE, A_NODE, clusterAddresses6(tables).filter(({ node }) => nodesHere?.has(node) ?? true).map((entry) => ({
     key: entry.address, write: (at) => writeAddress(arena, at, entry),
   })));
 }

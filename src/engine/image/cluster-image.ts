@@ -52,9 +52,12 @@ export function clusterImageBytes(tables: DatapathTables): number {
     clusterImageBytes6(tables) + clusterPolicyBytes(tables.networkPolicy) + clusterServicesBytes(tables);
 }
 
-/** Writes everything that the control plane computed. `repair`: the intent semantics; `seed`: of the backend draws. */
-export function writeCluster(arena: Arena, tables: DatapathTables, repair: boolean, seed: number): ClusterImage {
-  const uses = new PolicyUses();
+/** Writes everything that the control plane computed. `repair`: the intent semantics; `seed`: of the backend draws. `nodesHere`: the
+ * nodes between which packets travel in the simulation; what is sent to others leaves it. `known`: counters that keep their numbers. */
+export function writeCluster(
+  arena: Arena, tables: DatapathTables, repair: boolean, seed: number, nodesHere?: ReadonlySet<number>, known: readonly PolicyUseKey[] = [],
+): ClusterImage {
+  const uses = new PolicyUses(known);
   const policyTable = writePolicyTable(arena, tables.policyEntries.map((entry) => ({ ...entry, use: uses.of(entry) })));
   const ipcacheTable = writeIpcache(arena, tables.ipcache.map((entry) => ({
     ...entry,
@@ -70,7 +73,7 @@ export function writeCluster(arena: Arena, tables: DatapathTables, repair: boole
   }
   writeClusterServices(arena, tables, nodes, seed);
   return {
-    nodes, addresses: writeAddresses(arena, tables), addresses6: writeAddresses6(arena, tables), uses: uses.keys, masquerades,
+    nodes, addresses: writeAddresses(arena, tables, nodesHere), addresses6: writeAddresses6(arena, tables, nodesHere), uses: uses.keys, masquerades,
     masquerades6: masqueradeKeys6(tables),
   };
 }
@@ -80,13 +83,20 @@ class PolicyUses {
   readonly keys: PolicyUseKey[] = [];
   readonly #numbers = new Map<string, number>();
 
+  constructor(known: readonly PolicyUseKey[]) {
+    for (const use of known) this.#number(use);
+  }
+
   /** Number of an entry's counters; 0 where it has no gateway and none are kept. */
   of({ policy, gatewayIp, gatewayNode, egressIp }: PolicyEntryOf<number | bigint>): number {
-    if (gatewayIp === GATEWAY_NONE || gatewayIp === GATEWAY_EXCLUDED) return 0;
-    const key = `${policy} ${gatewayNode} ${typeof egressIp} ${egressIp}`, known = this.#numbers.get(key);
+    return gatewayIp === GATEWAY_NONE || gatewayIp === GATEWAY_EXCLUDED ? 0 : this.#number({ policy, gatewayNode, egressIp });
+  }
+
+  #number(use: PolicyUseKey): number {
+    const key = `${use.policy} ${use.gatewayNode} ${typeof use.egressIp} ${use.egressIp}`, known = this.#numbers.get(key);
     if (known !== undefined) return known;
     this.#numbers.set(key, this.keys.length);
-    this.keys.push({ policy, gatewayNode, egressIp });
+    this.keys.push(use);
     return this.keys.length - 1;
   }
 }

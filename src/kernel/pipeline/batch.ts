@@ -10,8 +10,8 @@ import { MARK_HOST } from "../verdict.ts";
 import { swapPorts } from "../datapath/ports.ts";
 import { endWaysOf } from "../datapath/sketch.ts";
 import {
-  A_KIND, A_NODE, A_POD, B_ENTRY, B_FRAME, B_LEN, B_NODE, B_NOW, B_NSEC, B_OUTCOME, B_REMOTE, B_SEC, B_SEQ_HI, B_SEQ_LO, B_SHARD, B_SIZE, B_VNI, B_WIRE_LEN, B_WROTE,
-  ENTRY_HOST, ENTRY_NETDEV, ENTRY_OVERLAY, ENTRY_POD, HOOK_FROM_CONTAINER, NC_REPLY_RESTORED, STREAM_EXTERNAL, STREAM_POD, TL_PASS, X_CURSORS, X_NOTES, X_PACKET,
+  A_KIND, A_NODE, A_POD, B_ENTRY, B_EXIT, B_FRAME, B_LEN, B_NODE, B_NOW, B_NSEC, B_OUTCOME, B_REMOTE, B_SEC, B_SEQ_HI, B_SEQ_LO, B_SHARD, B_SIZE, B_VNI, B_WIRE_LEN, B_WROTE,
+  ENTRY_HOST, ENTRY_NETDEV, ENTRY_OVERLAY, ENTRY_POD, HOOK_FROM_CONTAINER, NC_REPLY_RESTORED, STREAM_EXTERNAL, STREAM_POD, TL_PASS, X_CURSORS, X_EXIT, X_NOTES, X_PACKET,
   X_SHARDS, X_SKETCH,
 } from "./layout-batch.ts";
 import { B_HINT_HASH, fetchAhead, GROUP } from "./fetch-ahead.ts";
@@ -42,13 +42,23 @@ export function processBatch(cx: i32, first: i32, count: i32): void {
     const hash: i32 = knowsWays ? ld32(d + B_HINT_HASH) : 0;
     const pod: i32 = ld32(cx + X_CURSORS), overlay: i32 = ld32(cx + X_CURSORS + 4), external: i32 = ld32(cx + X_CURSORS + 8), trace: i32 = ld32(cx + X_CURSORS + 12);
     let outcome: i32 = hash === 0 ? 0 : takeWay(cx, d, hash);
-    if (outcome === 0) outcome = processPacket(cx, d, end);
+    if (outcome === 0) outcome = walked(cx, d, end);
     st32(d + B_OUTCOME, outcome);
     st32(d + B_WROTE, ld32(cx + X_CURSORS) - pod);
     st32(d + B_WROTE + 4, ld32(cx + X_CURSORS + 4) - overlay);
     st32(d + B_WROTE + 8, ld32(cx + X_CURSORS + 8) - external);
     st32(d + B_WROTE + 12, ld32(cx + X_CURSORS + 12) - trace);
   }
+}
+
+/** OUT_… of a packet that goes its way hook by hook; its descriptor tells where it left, and as what. */
+function walked(cx: i32, d: i32, end: i32): i32 {
+  st32(cx + X_EXIT, 0);
+  const outcome: i32 = processPacket(cx, d, end), pkt: i32 = ld32(cx + X_PACKET);
+  st32(d + B_EXIT, ld32(cx + X_EXIT));
+  st32(d + B_FRAME, ld32(pkt + P_FRAME));
+  st32(d + B_LEN, ld32(pkt + P_LEN));
+  return outcome;
 }
 
 function loadPacket(cx: i32, d: i32): i32 {
@@ -149,10 +159,10 @@ function atNode(cx: i32, pkt: i32, ip: i32, node: i32, entry: i32, d: i32): i32 
   return finish(cx, pkt, walk(cx, pkt, AT_FROM_NETDEV), true);
 }
 
-function finish(cx: i32, pkt: i32, walked: i32, reply: boolean): i32 {
-  const outcome: i32 = walked < 0 ? OUT_DROPPED : walked;
+function finish(cx: i32, pkt: i32, end: i32, reply: boolean): i32 {
+  const outcome: i32 = end < 0 ? OUT_DROPPED : end;
   countOutcome(cx, pkt, outcome);
-  flowSettle(cx, pkt, reply, outcome, walked < 0 ? -walked : 0);
+  flowSettle(cx, pkt, reply, outcome, end < 0 ? -end : 0);
   return outcome;
 }
 

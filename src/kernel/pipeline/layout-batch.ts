@@ -35,6 +35,8 @@ export const X_LIMITS: i32 = 84;
 /** Static hash of the cluster's IPv6 addresses (A_…, the key behind), and counters of masquerading IPv6. */
 export const X_ADDRESSES6: i32 = 100;
 export const X_MASQUERADE6: i32 = 104;
+/** EXIT_… of the packet under way. */
+export const X_EXIT: i32 = 108;
 /** Routes of tunnels (layout-way.ts), a growing table; room for the sketch of a walk, 0: every packet is walked. */
 export const X_ROUTES: i32 = 112;
 export const X_SKETCH: i32 = 116;
@@ -49,6 +51,8 @@ export const STREAM_TRACE: i32 = 3;
 export const STREAM_COUNT: i32 = 4;
 
 export const XO_ASSUME_OUTSIDE: i32 = 1;
+/** Packets come from live devices: what was not seen did not happen, and nothing is made up for it. */
+export const XO_LIVE: i32 = 2;
 
 // ── Cluster address (slot of X_ADDRESSES) ────────────────────────────────────────────────────────────────────────────
 export const A_ADDRESS: i32 = 0;
@@ -85,7 +89,15 @@ export const B_REMOTE: i32 = 48;
 /** Out: bytes written to each stream, in STREAM_… order, and the outcome. */
 export const B_WROTE: i32 = 52;
 export const B_OUTCOME: i32 = 68;
-export const B_SIZE: i32 = 72;
+/** Out: EXIT_…; B_FRAME and B_LEN then tell of the frame as it left. */
+export const B_EXIT: i32 = 72;
+export const B_SIZE: i32 = 76;
+
+/** Where a forwarded or delivered packet left the simulated nodes: at a pod, by a device, or into the tunnel to a node that is
+ * none of them (its encapsulated form is the last record in the overlay stream). 0: nowhere. */
+export const EXIT_POD: i32 = 1;
+export const EXIT_DEVICE: i32 = 2;
+export const EXIT_TUNNEL: i32 = 3;
 
 /** Sent by a pod. */
 export const ENTRY_POD: i32 = 1;

@@ -15,7 +15,7 @@ import { ICMP_ECHO, ICMP_HEADER, ICMP_ID, ICMP_TYPE, TCP_ACK, TCP_FLAGS, TCP_SYN
 import {
   destinationOf, fragmented, holdsL4, isEcho, isEchoRequest, isIcmp, isIpv6, l4Of, protoOf, sameAddress, sourceOf,
 } from "./family.ts";
-import { B_FRAME, B_LEN, B_SEQ_LO, B_SIZE, NC_OPENERS_ASSUMED, X_MADE, X_OPTIONS, XO_ASSUME_OUTSIDE } from "./layout-batch.ts";
+import { B_FRAME, B_LEN, B_SEQ_LO, B_SIZE, NC_OPENERS_ASSUMED, X_MADE, X_OPTIONS, XO_ASSUME_OUTSIDE, XO_LIVE } from "./layout-batch.ts";
 import { enterNode, enterPod } from "./nodes.ts";
 import { AT_FROM_CONTAINER, AT_FROM_NETDEV, walk } from "./walk.ts";
 import { countNote } from "./tally.ts";
@@ -82,7 +82,7 @@ function canOpen(pkt: i32, ip: i32): boolean {
  * the pod sends them; the packet structure comes back as it was. */
 export function settleOpener(cx: i32, pkt: i32, ip: i32, fromPod: boolean, podPorts: i32, next: i32, end: i32, seq: i32): void {
   const flow: i32 = ld32(pkt + P_FLOW);
-  if (flow === 0 || (ld32(flow + F_FLAGS) & FF_OPENED) !== 0 || !canOpen(pkt, ip)) return;
+  if (flow === 0 || (ld32(flow + F_FLAGS) & FF_OPENED) !== 0 || (ld32(cx + X_OPTIONS) & XO_LIVE) !== 0 || !canOpen(pkt, ip)) return;
   let flags: i32 = ld32(flow + F_FLAGS) | FF_OPENED;
   let opener: i32 = byPacket(pkt, ip, fromPod);
   if (opener === OPENER_UNKNOWN) opener = byLookAhead(pkt, ip, fromPod, next, end, seq);

@@ -1,5 +1,5 @@
 // The packet's way through the cluster: hook after hook, node after node, as the wires would carry it. Read this first.
-import { ld32 } from "../mem.ts";
+import { ld32, st32 } from "../mem.ts";
 import {
   N_TUNNEL_IFINDEX, NOTE_ANSWERED, NOTE_DEFECT6_ERROR_NOT_TRANSLATED, NOTE_DEFECT_ECHO_ERROR_CSUM, NOTE_DEFECT_POD_ERROR_CSUM,
   NOTE_NAT_RETRIES_OVER_HALF, NOTE_REPLY, P_FIB_IFINDEX, P_FLAGS, P_FRAME, P_NODE, P_NOTES, P_TO, P_TO_IFINDEX, P_TO_NEXTHOP, PF_SYNTHETIC,
@@ -17,8 +17,8 @@ import { toNetdev } from "../datapath/to-netdev.ts";
 import { FIB_OK } from "../datapath/lookups.ts";
 import { fibFind6 } from "../datapath/lookups6.ts";
 import {
-  DEFECTS6, HOOK_FROM_CONTAINER, HOOK_FROM_NETDEV, HOOK_FROM_OVERLAY, HOOK_TO_CONTAINER, HOOK_TO_NETDEV, NC_ANSWERED, NC_DEFECT6, NC_DEFECT_ECHO,
-  NC_DEFECT_POD_ERROR, NC_NAT_RETRIES, STREAM_EXTERNAL, STREAM_POD, TL_DROP, TL_PASS,
+  DEFECTS6, EXIT_DEVICE, EXIT_POD, EXIT_TUNNEL, HOOK_FROM_CONTAINER, HOOK_FROM_NETDEV, HOOK_FROM_OVERLAY, HOOK_TO_CONTAINER, HOOK_TO_NETDEV, NC_ANSWERED, NC_DEFECT6,
+  NC_DEFECT_ECHO, NC_DEFECT_POD_ERROR, NC_NAT_RETRIES, STREAM_EXTERNAL, STREAM_POD, TL_DROP, TL_PASS, X_EXIT,
 } from "./layout-batch.ts";
 import { acrossWire, throughNeighbour, throughTunnel } from "./crossing.ts";
 import { emitFrame, emitTrace } from "./emit.ts";
@@ -65,7 +65,7 @@ export function walk(cx: i32, pkt: i32, start: i32): i32 {
     const to: i32 = verdict === VERDICT_REDIRECT ? ld32(pkt + P_TO) : 0;
     if (to === TO_ENDPOINT) return delivered(cx, pkt, hook);
     if (to === TO_TUNNEL) {
-      if (!throughTunnel(cx, pkt)) return OUT_FORWARDED;
+      if (!throughTunnel(cx, pkt)) return left(cx, pkt, EXIT_TUNNEL, OUT_FORWARDED);
       at = AT_FROM_OVERLAY;
     } else if (to === TO_NEIGH) {
       throughNeighbour(cx, pkt, ld32(pkt + P_TO_IFINDEX), ld32(pkt + P_TO_NEXTHOP));
@@ -87,13 +87,13 @@ export function walk(cx: i32, pkt: i32, start: i32): i32 {
         bookForward(cx, pkt);
         emitFrame(cx, pkt, STREAM_EXTERNAL);
       }
-      if (!acrossWire(cx, pkt)) return OUT_FORWARDED;
+      if (!acrossWire(cx, pkt)) return left(cx, pkt, EXIT_DEVICE, OUT_FORWARDED);
       at = AT_FROM_NETDEV;
     } else {
-      const left: i32 = throughStack(cx, pkt, at === AT_FROM_OVERLAY);
-      if (left === STACK_KEPT) return passed(cx, pkt, hook);
-      if (left === STACK_DELIVERED) return delivered(cx, pkt, HOOK_TO_CONTAINER);
-      if (left !== STACK_ROUTED) return dropped(cx, pkt, HOOK_TO_CONTAINER, left);
+      const routed: i32 = throughStack(cx, pkt, at === AT_FROM_OVERLAY);
+      if (routed === STACK_KEPT) return passed(cx, pkt, hook);
+      if (routed === STACK_DELIVERED) return delivered(cx, pkt, HOOK_TO_CONTAINER);
+      if (routed !== STACK_ROUTED) return dropped(cx, pkt, HOOK_TO_CONTAINER, routed);
       at = AT_TO_NETDEV;
     }
   }
@@ -117,7 +117,12 @@ function delivered(cx: i32, pkt: i32, hook: i32): i32 {
     if (hook === HOOK_TO_CONTAINER) emitTrace(cx, pkt, hook, VERDICT_REDIRECT);
     emitFrame(cx, pkt, STREAM_POD);
   }
-  return OUT_DELIVERED;
+  return left(cx, pkt, EXIT_POD, OUT_DELIVERED);
+}
+
+function left(cx: i32, pkt: i32, exit: i32, outcome: i32): i32 {
+  if (!isSynthetic(pkt)) st32(cx + X_EXIT, exit);
+  return outcome;
 }
 
 /** Notes of a hook that are counters; each is counted once, where it arose. `before`: what earlier hooks noted. */

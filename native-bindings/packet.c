@@ -1,0 +1,109 @@
+// AF_PACKET on an existing interface (packet(7)). The kernel's virtio header tells what the sender left to its network
+// card: checksums are completed, TCP super-frames cut, so that what comes out is what a wire carries.
+#include "native.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/virtio_net.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+// The longest frame that GSO makes (GSO_LEGACY_MAX_SIZE and its Ethernet header).
+#define LARGEST_FRAME (65536 + 32)
+#define RECEIVE_BUFFER (16 << 20)
+// Slots that must be free before a frame is read: a super-frame of 64 KiB in segments of 1,448 bytes needs 46.
+#define SEGMENTS_AT_ONCE 64
+
+// openPacket(name, fanout): fanout 0 for one socket, else the group in which several share the frames by flow.
+napi_value open_packet(napi_env env, napi_callback_info info) {
+  napi_value values[MAX_ARGUMENTS];
+  char name[IFNAMSIZ] = "";
+  uint32_t fanout;
+  if (arguments(env, info, 2, values) == 0 || !text_of(env, values[0], name, sizeof name) || !uint_of(env, values[1], &fanout)) return NULL;
+  unsigned index = if_nametoindex(name);
+  if (index == 0) return refuse(env, errno, "if_nametoindex", name);
+  // Bound to no protocol until everything is set, so that nothing of another interface gets in.
+  int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return refuse(env, errno, "socket(AF_PACKET)", name);
+  int on = 1, buffer = RECEIVE_BUFFER;
+  struct packet_mreq promiscuous = {.mr_ifindex = (int)index, .mr_type = PACKET_MR_PROMISC};
+  struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = (int)index};
+  int group = (int)(fanout & 0xffff) | (PACKET_FANOUT_HASH << 16);
+  const char *call = NULL;
+  setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof buffer);
+  setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof buffer);
+  if (setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof on) != 0) call = "PACKET_VNET_HDR";
+  else if (setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof on) != 0) call = "PACKET_IGNORE_OUTGOING";
+  else if (setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous, sizeof promiscuous) != 0) call = "PACKET_MR_PROMISC";
+  else if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0) call = "bind";
+  else if (fanout != 0 && setsockopt(fd, SOL_PACKET, PACKET_FANOUT, &group, sizeof group) != 0) call = "PACKET_FANOUT";
+  if (call == NULL) return number(env, fd);
+  int error = errno;
+  close(fd);
+  return refuse(env, error, call, name);
+}
+
+// readPacket(fd, memory, first, stride, count, lengths) → slots filled. A length of -1 marks a frame that did not fit.
+napi_value read_packet(napi_env env, napi_callback_info info) {
+  static _Thread_local uint8_t overflow[LARGEST_FRAME], whole[LARGEST_FRAME];
+  napi_value values[MAX_ARGUMENTS];
+  int32_t fd;
+  struct frame_slots slots;
+  if (arguments(env, info, 6, values) == 0 || !int_of(env, values[0], &fd) || !slots_of(env, values + 1, &slots)) return NULL;
+  uint32_t frames = 0;
+  while (frames + SEGMENTS_AT_ONCE <= slots.count) {
+    struct virtio_header header;
+    uint8_t *slot = slots.memory + slots.first + frames * slots.stride;
+    struct iovec parts[3] = {{&header, sizeof header}, {slot, slots.stride}, {overflow, sizeof overflow}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 3};
+    ssize_t got = recvmsg(fd, &message, 0);
+    if (got < 0) {
+      if (errno == EINTR) continue;
+      if (errno == EAGAIN || frames > 0) break;
+      return refuse(env, errno, "recvmsg", "interface");
+    }
+    if ((size_t)got < sizeof header) continue;
+    size_t length = (size_t)got - sizeof header;
+    bool fits = length <= slots.stride;
+    if (header.gso_type != VIRTIO_GSO_NONE) {
+      size_t head = fits ? length : slots.stride;
+      memcpy(whole, slot, head);
+      memcpy(whole + head, overflow, length - head);
+      uint32_t pieces = segment(whole, length, &header, &slots, frames);
+      if (pieces == 0) slots.lengths[frames++] = -1;
+      else frames += pieces;
+      continue;
+    }
+    if (fits && (header.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) != 0) complete_checksum(slot, length, &header);
+    slots.lengths[frames++] = fits ? (int32_t)length : -1;
+  }
+  return number(env, frames);
+}
+
+// writePacket(fd, memory, frames, count, result).
+napi_value write_packet(napi_env env, napi_callback_info info) {
+  struct frame_list list;
+  if (!frames_of(env, info, FRAME_WIDTH, &list)) return NULL;
+  struct virtio_header plain;
+  memset(&plain, 0, sizeof plain);
+  struct write_result result = {0, 0, 0, 0};
+  for (uint32_t k = 0; k < list.count;) {
+    struct mmsghdr messages[MESSAGES_AT_ONCE];
+    struct iovec parts[MESSAGES_AT_ONCE][2];
+    uint32_t batch = list.count - k < MESSAGES_AT_ONCE ? list.count - k : MESSAGES_AT_ONCE;
+    memset(messages, 0, batch * sizeof messages[0]);
+    for (uint32_t m = 0; m < batch; m++) {
+      const uint32_t *frame = list.words + (k + m) * FRAME_WIDTH;
+      parts[m][0] = (struct iovec){&plain, sizeof plain};
+      parts[m][1] = (struct iovec){list.memory + frame[0], frame[1]};
+      messages[m].msg_hdr.msg_iov = parts[m];
+      messages[m].msg_hdr.msg_iovlen = 2;
+    }
+    k += send_messages(list.fd, messages, batch, &result);
+  }
+  return report_writes(&list, &result);
+}

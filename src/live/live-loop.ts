@@ -1,0 +1,221 @@
+// A live worker's loop: wait for frames, take a batch, walk it through the datapath, write what leaves.
+import { performance } from "node:perf_hooks";
+import { receiveMessageOnPort } from "node:worker_threads";
+import { B_SIZE, STREAM_OVERLAY, X_ADDRESSES, X_CURSORS, X_LIMITS, X_NODES } from "../kernel/pipeline/layout-batch.ts";
+import { AddressBook4, AddressBook6 } from "../engine/address-book.ts";
+import { CLOCK_START } from "../engine/chunk-filler.ts";
+import type { Kernel } from "../engine/kernel-instance.ts";
+import { CHUNK_BYTES, SLOT_COUNT, STREAM_BYTES } from "../engine/memory-plan.ts";
+import { putDescriptor } from "../engine/packet-descriptor.ts";
+import { runShardCommand } from "../engine/shard-command.ts";
+import { ServiceBook } from "../engine/service-book.ts";
+import { Steering } from "../engine/steer.ts";
+import { COMMAND_END } from "../engine/worker-protocol.ts";
+import type { IgnoredReason } from "../observe/run-result.ts";
+import { Entrance, ETH_HEADER, OUTER_HEADERS } from "./entrance.ts";
+import { BATCHES, KERNEL_TIME, LiveCounters } from "./live-counters.ts";
+import { COMMAND_EPOCH, type Epoch, LIVE_COMMAND, LIVE_NOW, LIVE_POSTED, LIVE_SLOTS, type LiveEnd, type LiveTask } from "./live-protocol.ts";
+import { isGroup, macAt } from "./mac.ts";
+import type { Native } from "./native.ts";
+import { type Port, SIDE_OUTSIDE, SIDE_PODS, SIDE_TUNNEL } from "./sides.ts";
+import { Wires } from "./wires.ts";
+
+/** Bytes before each frame: the outer headers that a socket took off. */
+export const HEADROOM = 64;
+const ETHERTYPE_IPV4 = 0x0800, ETHERTYPE_IPV6 = 0x86dd, ETHERTYPE_ARP = 0x0806, ETHERTYPE_LLDP = 0x88cc;
+/** Between looks at what waits for a neighbour, and at most between looks at anything. */
+const WAITING_MS = 100, IDLE_MS = 1000;
+
+/** Live runs carry IPv4; other frames are ignored and counted. */
+const NO_IPV6 = new AddressBook6([]);
+
+export class LiveLoop {
+  readonly #task: LiveTask;
+  readonly #native: Native;
+  readonly #kernel: Kernel;
+  readonly #bytes: Uint8Array;
+  readonly #words: Int32Array;
+  readonly #control: Int32Array;
+  readonly #counters: LiveCounters;
+  readonly #lengths: Int32Array;
+  readonly #senders: Int32Array;
+  readonly #wires: Wires;
+  #epoch: Epoch;
+  #steering: Steering;
+  #entrance: Entrance;
+  #slot = 0;
+  #described = 0;
+  #doneCommand = 0;
+  /** Of the batch under way: seconds since 1970, nanoseconds, the datapath's clock. */
+  #seconds = 0;
+  #nanoseconds = 0;
+  #now = CLOCK_START;
+
+  constructor(task: LiveTask, native: Native, kernel: Kernel) {
+    this.#task = task;
+    this.#native = native;
+    this.#kernel = kernel;
+    this.#bytes = new Uint8Array(task.memory.buffer);
+    this.#words = new Int32Array(task.memory.buffer);
+    this.#control = new Int32Array(task.control);
+    this.#counters = new LiveCounters(task.counters, task.worker);
+    this.#lengths = new Int32Array(task.area.count);
+    this.#senders = new Int32Array(2 * task.area.count);
+    this.#wires = new Wires(task, native, this.#bytes, this.#words, this.#counters);
+    this.#epoch = task.epoch;
+    ({ steering: this.#steering, entrance: this.#entrance } = this.#enter(task.epoch));
+  }
+
+  #enter(epoch: Epoch): { steering: Steering; entrance: Entrance } {
+    const book = new AddressBook4(epoch.book), { context } = this.#task.addresses;
+    const steering = new Steering(book, NO_IPV6, epoch.tunnelPort, new ServiceBook(epoch.services, this.#task.seed));
+    this.#words[(context + X_NODES) >> 2] = epoch.nodes;
+    this.#words[(context + X_ADDRESSES) >> 2] = epoch.addresses;
+    this.#wires.enter(epoch);
+    return { steering, entrance: new Entrance(steering, book, new Set(epoch.nodesHere), epoch.tunnelPort) };
+  }
+
+  /** Until it is told to end, or a device goes away. */
+  run(): LiveEnd {
+    const { ports, wake } = this.#task;
+    const descriptors = Int32Array.of(wake, ...ports.map(({ fd }) => fd)), ready = new Int32Array(descriptors.length);
+    for (;;) {
+      this.#native.waitReady(descriptors, ready, this.#wires.isWaiting ? WAITING_MS : IDLE_MS);
+      if (Atomics.load(this.#control, LIVE_POSTED) !== this.#doneCommand && !this.#obey()) return { fault: null };
+      const milliseconds = performance.timeOrigin + performance.now();
+      this.#seconds = Math.floor(milliseconds / 1000);
+      this.#nanoseconds = Math.floor((milliseconds % 1000) * 1e6);
+      this.#now = CLOCK_START + Math.floor(Math.max(0, milliseconds - this.#task.started) / 1000);
+      for (const [k, port] of ports.entries()) {
+        if (ready[k + 1] === 0) continue;
+        const fault = this.#serve(port);
+        if (fault !== null) return { fault };
+      }
+      this.#wires.ask(milliseconds);
+    }
+  }
+
+  /** Carries out the main thread's command; false when it is to end. */
+  #obey(): boolean {
+    const posted = Atomics.load(this.#control, LIVE_POSTED), command = Atomics.load(this.#control, LIVE_COMMAND), { port, addresses } = this.#task;
+    this.#doneCommand = posted;
+    if (command === COMMAND_END) return false;
+    if (command === COMMAND_EPOCH) {
+      for (let sent = receiveMessageOnPort(port); sent !== undefined; sent = receiveMessageOnPort(port)) this.#epoch = sent.message as Epoch;
+      ({ steering: this.#steering, entrance: this.#entrance } = this.#enter(this.#epoch));
+    } else {
+      runShardCommand(this.#kernel, addresses, command, Atomics.load(this.#control, LIVE_NOW));
+    }
+    port.postMessage({ kind: "done", command: posted });
+    return true;
+  }
+
+  /** One batch of a port that has frames. */
+  #serve(port: Port): LiveEnd["fault"] {
+    const { area } = this.#task;
+    let count: number;
+    try {
+      count = this.#read(port);
+    } catch (error) {
+      const { message, code, syscall } = error as Error & { code?: string; syscall?: string };
+      return { title: port.title, error: { message, code: code ?? "", syscall: syscall ?? "read" } };
+    }
+    if (count === 0) return null;
+    this.#beginBatch();
+    const largest = area.stride - HEADROOM;
+    for (let k = 0; k < count; k++) {
+      const at = area.at + HEADROOM + k * area.stride, length = this.#lengths[k] as number;
+      if (length < 0 || length > largest) this.#ignore(port.side, "too-long", Math.max(length, 0));
+      else if (port.kind === "udp") this.#takeDatagram(port, at, length, this.#senders[2 * k] as number);
+      else this.#takeFrame(port, at, length);
+    }
+    this.#finishBatch();
+    return null;
+  }
+
+  #read({ kind, fd }: Port): number {
+    const { area } = this.#task, first = area.at + HEADROOM, count = area.count - 1;
+    if (kind === "tap") return this.#native.readTap(fd, this.#bytes, first, area.stride, count, this.#lengths);
+    if (kind === "packet") return this.#native.readPacket(fd, this.#bytes, first, area.stride, count, this.#lengths);
+    return this.#native.readUdp(fd, this.#bytes, first, area.stride, count, this.#lengths, this.#senders);
+  }
+
+  #ignore(side: number, reason: IgnoredReason, length: number): void {
+    this.#counters.receive(side, length, this.#seconds);
+    this.#counters.ignore(reason, length);
+  }
+
+  #takeFrame(port: Port, frame: number, length: number): void {
+    const bytes = this.#bytes;
+    if (length < ETH_HEADER) return this.#ignore(port.side, "too-short", length);
+    const destination = macAt(bytes, frame);
+    if (!isGroup(destination) && !this.#epoch.around.macs.has(destination)) return this.#ignore(port.side, "other-mac", length);
+    const type = ((bytes[frame + 12] as number) << 8) | (bytes[frame + 13] as number);
+    if (type === ETHERTYPE_ARP) {
+      this.#ignore(port.side, "arp", length);
+      return this.#wires.takeArp(port, frame, length, this.#seconds * 1000);
+    }
+    if (type !== ETHERTYPE_IPV4) return this.#ignore(port.side, type === ETHERTYPE_IPV6 ? "ipv6" : type === ETHERTYPE_LLDP ? "lldp" : "not-ip", length);
+    const reason = this.#entrance.steer(bytes, frame + ETH_HEADER, length - ETH_HEADER, port.side);
+    if (reason !== null) return this.#ignore(port.side, reason, length);
+    const inner = this.#steering.innerOffset;
+    if (inner === 0) this.#describe(port.side, frame, length);
+    else this.#describe(port.side === SIDE_PODS ? SIDE_PODS : SIDE_OUTSIDE, frame + ETH_HEADER + inner, length - ETH_HEADER - inner);
+  }
+
+  #takeDatagram(port: Port, at: number, length: number, sender: number): void {
+    const ip = this.#entrance.wrap(this.#bytes, at, length, sender, port.address);
+    const reason = this.#entrance.steer(this.#bytes, ip, OUTER_HEADERS + length, SIDE_TUNNEL);
+    if (reason !== null) return this.#ignore(SIDE_TUNNEL, reason, length);
+    this.#describe(SIDE_TUNNEL, ip + this.#steering.innerOffset, OUTER_HEADERS + length - this.#steering.innerOffset);
+  }
+
+  #describe(side: number, frame: number, length: number): void {
+    const { addresses, worker, workers } = this.#task;
+    this.#counters.receive(side, length, this.#seconds);
+    const at = (addresses.descriptors[this.#slot] as number) + this.#described++ * B_SIZE;
+    // Numbers of the workers' packets interleave, so that each is given once.
+    const sequence = (this.#counters.received - 1) * workers + worker + 1;
+    putDescriptor(this.#words, at, this.#steering, frame, length, length, sequence, this.#seconds, this.#nanoseconds, this.#now);
+  }
+
+  #beginBatch(): void {
+    this.#described = 0;
+    if (this.#task.captures) this.#slot = this.#freeSlot();
+    const { addresses: { context, streams } } = this.#task;
+    for (const [stream, start] of (streams[this.#slot] ?? []).entries()) {
+      this.#words[((context + X_CURSORS) >> 2) + stream] = start;
+      this.#words[((context + X_LIMITS) >> 2) + stream] = start + (STREAM_BYTES[stream] ?? 0);
+    }
+  }
+
+  /** The next slot; waits where its captures are still being written. */
+  #freeSlot(): number {
+    const slot = (this.#slot + 1) % SLOT_COUNT, at = LIVE_SLOTS + this.#task.worker * SLOT_COUNT + slot;
+    while (Atomics.load(this.#control, at) === 1) Atomics.wait(this.#control, at, 1);
+    return slot;
+  }
+
+  #finishBatch(): void {
+    const { addresses, captures, port, worker } = this.#task, first = addresses.descriptors[this.#slot] as number;
+    if (this.#described > 0) {
+      const before = performance.now();
+      this.#kernel.processBatch(addresses.context, first, this.#described);
+      this.#counters.add(KERNEL_TIME, (performance.now() - before) / 1000);
+      this.#counters.add(BATCHES, 1);
+      this.#wires.emit(first, this.#described, addresses.streams[this.#slot]?.[STREAM_OVERLAY] ?? 0, this.#seconds * 1000);
+    }
+    this.#wires.flush();
+    if (captures && this.#described > 0) {
+      Atomics.store(this.#control, LIVE_SLOTS + worker * SLOT_COUNT + this.#slot, 1);
+      port.postMessage({ kind: "slot", slot: this.#slot, packets: this.#described });
+    }
+  }
+}
+
+/** Frames of a batch: as many as fit what a slot's streams hold. `mtu`: of the largest device. */
+export function frameArea(mtu: number): { readonly stride: number; readonly count: number } {
+  // A VLAN tag, and the tunnel's headers where tunnel packets come as frames.
+  const stride = (HEADROOM + mtu + 128 + 63) & ~63;
+  return { stride, count: Math.max(65, Math.min(257, Math.floor(CHUNK_BYTES / stride))) };
+}

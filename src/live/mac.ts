@@ -1,0 +1,24 @@
+// MAC addresses as numbers below 2^48 (first byte lowest), so that sets and maps take them.
+const TWO_32 = 4_294_967_296;
+
+export const BROADCAST = 0xffff_ffff_ffff;
+
+export function macAt(bytes: Uint8Array, at: number): number {
+  const low = (bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 24);
+  return (low >>> 0) + ((bytes[at + 4] as number) | ((bytes[at + 5] as number) << 8)) * TWO_32;
+}
+
+export function putMac(bytes: Uint8Array, at: number, mac: number): void {
+  const low = mac % TWO_32, high = Math.floor(mac / TWO_32);
+  bytes[at] = low & 0xff;
+  bytes[at + 1] = (low >>> 8) & 0xff;
+  bytes[at + 2] = (low >>> 16) & 0xff;
+  bytes[at + 3] = low >>> 24;
+  bytes[at + 4] = high & 0xff;
+  bytes[at + 5] = high >>> 8;
+}
+
+export function macOf(bytes: readonly number[]): number { return macAt(Uint8Array.from(bytes), 0); }
+
+/** IEEE 802: the first bit on the wire. */
+export function isGroup(mac: number): boolean { return (mac & 1) === 1; }

@@ -1,0 +1,130 @@
+// Devices, privileges and ways of emission: what a live run opens, gives up, and says when a device is not to be had or goes away.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ends, LabNetwork, says } from "../../scripts/lab/network.mjs";
+import { download, seenAddress, SERVER, startServers } from "./conversations.ts";
+import { egwsimGateway, egwsimSource, LiveNode } from "./live-nodes.ts";
+import { liveIsMissing, titled, toolIsMissing } from "./skipping.ts";
+
+const root = join(import.meta.dirname, "../..");
+const missing = liveIsMissing();
+const rawIsMissing = ((): string => {
+  try {
+    readFileSync(join(root, "node_modules/raw-socket/build/Release/raw.node"));
+    return "";
+  } catch {
+    return "the optional package raw-socket is not built";
+  }
+})();
+
+describe.skipIf(missing !== "")(titled("egwsim tap", missing), () => {
+  let lab: LabNetwork;
+  const started: LiveNode[] = [];
+  const keep = (node: LiveNode): LiveNode => {
+    started.push(node);
+    return node;
+  };
+
+  beforeEach(() => {
+    lab = new LabNetwork();
+    lab.build();
+  });
+  afterEach(() => {
+    lab.takeDown();
+    for (const node of started.splice(0)) node.forget();
+  });
+
+  /** Runs to its end what cannot run. */
+  const refusal = (...words: string[]): { status: number | null; stderr: string } =>
+    lab.try("node", `${process.execPath} ${join(root, "dist/bin/main.js")} tap --cluster ${join(root, "fixtures/lab")} --duration 1`, ...words);
+
+  it("goes on as nobody, without capabilities, on all threads", async () => {
+    const { process: child } = keep(await egwsimSource(lab));
+    for (const status of lab.run("node", "sh -c", `cat /proc/${child.pid}/task/*/status`).split("Name:").slice(1)) {
+      expect(/Uid:\s+(\d+)\s+(\d+)\s+(\d+)/.exec(status)?.slice(1)).toEqual(["65534", "65534", "65534"]);
+      expect(/Groups:\s*(.*)/.exec(status)?.[1]?.trim()).toBe("65534");
+      expect(/CapEff:\s+(\w+)/.exec(status)?.[1]).toBe("0000000000000000");
+    }
+  });
+
+  it("says which right is missing where it is not root", () => {
+    const { status, stderr } = lab.try("node", "setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set=-all",
+      process.execPath, join(root, "dist/bin/main.js"), "tap", "--role", "source", "--pods", "tap:egw-pods", "--cluster", join(root, "fixtures/lab"));
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/tap:egw-pods: \S+ failed: E(PERM|ACCES)/);
+    expect(stderr).toContain("sudo");
+  });
+
+  it("names the device that is not there, busy or no TAP, and the call", () => {
+    expect(refusal("--role", "gateway", "--outside", "packet:eth9").stderr).toMatch(/packet:eth9: if_nametoindex failed: ENODEV/);
+    expect(refusal("--role", "gateway", "--node", "worker", "--outside", "tap:eth1").stderr).toMatch(/tap:eth1: TUNSETIFF failed: EINVAL/);
+    // The gateway's address is not on this node.
+    expect(refusal("--role", "gateway", "--outside", "packet:eth1").stderr).toMatch(/udp:172\.31\.60\.21:8472: bind failed: EADDRNOTAVAIL/);
+  });
+
+  it("makes a TAP with MTU, MAC and address, and takes it away at the end, unless it is to stay", async () => {
+    const wish = "tap:egw-pods,mtu=1400,mac=02:00:00:00:00:77,address=10.9.8.7/24";
+    const node = keep(await LiveNode.start(lab, "node", ["--role", "source", "--pods", wish]));
+    const shown = lab.run("node", "ip address show egw-pods");
+    expect(shown).toMatch(/UP.* mtu 1400/);
+    expect(shown).toContain("02:00:00:00:00:77");
+    expect(shown).toContain("10.9.8.7/24");
+    await node.end();
+    expect(lab.try("node", "ip link show egw-pods").status).not.toBe(0);
+    await keep(await LiveNode.start(lab, "node", ["--role", "source", "--pods", "tap:egw-stays,persist"])).end();
+    expect(lab.try("node", "ip link show egw-stays").status).toBe(0);
+  });
+
+  it("ends with the report and a message when a device goes away", async () => {
+    const node = keep(await LiveNode.start(lab, "node", ["--role", "source", "--pods", "tap:egw-pods", "--outside", "packet:eth1"]));
+    const told = says(node.process, "the device went down or away");
+    const ended = new Promise<number | null>((resolve) => node.process.once("exit", resolve));
+    lab.run("node", "ip link delete eth1");
+    const said = await told;
+    expect(said).toContain("packet:eth1");
+    expect(said).toContain('"conservation"');
+    expect(await ended).toBe(2);
+  });
+
+  it("plays a whole cluster between two devices, gateway and all", async () => {
+    await startServers(lab);
+    const node = keep(await LiveNode.start(lab, "node", ["--role", "both", "--pods", "tap:egw-pods", "--outside", "packet:eth1", "--emit", "tap"]));
+    lab.run("node", "ip link set egw-pods master br-pods");
+    lab.waitFor("pod-a", `ping -c 1 -W 1 ${SERVER}`);
+    expect([seenAddress(lab, "pod-a"), seenAddress(lab, "pod-b"), seenAddress(lab, "pod-a", "203.0.113.20")]).toEqual(["192.0.2.101", "192.0.2.102", "192.0.2.11"]);
+    const { report } = await node.end();
+    expect(report.conservation.holds).toBe(true);
+    expect(report.policyUse.map(({ policy, gateway }) => [policy, gateway])).toEqual(expect.arrayContaining([["policy-a", "gateway"], ["policy-b", "gateway"]]));
+    expect(report.files).toEqual(expect.arrayContaining(["pod.pcap", "overlay.pcap", "external.pcap", "trace.pcapng", "flows.jsonl"]));
+  });
+
+  it("carries the tunnel as frames of a device of its own", async () => {
+    await startServers(lab);
+    for (const namespace of ["node", "gateway"] as const) lab.run(namespace, "ip address flush dev eth0");
+    const nodes = [await egwsimSource(lab, ["--emit", "tap", "--tunnel-device", "packet:eth0"]), await egwsimGateway(lab, ["--emit", "tap", "--tunnel-device", "packet:eth0"])].map(keep);
+    lab.waitFor("pod-a", `ping -c 1 -W 1 ${SERVER}`);
+    expect(seenAddress(lab, "pod-a")).toBe("192.0.2.101");
+    const { hash, expected } = download(lab, 1_000_000);
+    expect(hash).toBe(expected);
+    for (const { report } of await Promise.all(nodes.map(async (node) => await node.end()))) {
+      expect(report.conservation.holds).toBe(true);
+      expect(report.live?.sides.find(({ side }) => side === "tunnel")?.sent.packets).toBeGreaterThan(0);
+    }
+  });
+
+  it.skipIf(rawIsMissing !== "" || toolIsMissing("tcpdump") !== "")(titled("emits by raw-socket, with the source port that the datapath drew", rawIsMissing || toolIsMissing("tcpdump")), async () => {
+    await startServers(lab);
+    const sniffed = lab.start("gateway", ["tcpdump", "-n", "-l", "-c", "3", "-i", "eth0", "udp", "and", "src", "172.31.60.11"]);
+    const seen = says(sniffed, "172.31.60.21.8472");
+    seen.catch(() => undefined);
+    const nodes = [await egwsimSource(lab, ["--emit", "raw"]), await egwsimGateway(lab, ["--emit", "raw"])].map(keep);
+    lab.waitFor("pod-a", `ping -c 1 -W 1 ${SERVER}`);
+    const port = Number(/172\.31\.60\.11\.(\d+) > 172\.31\.60\.21\.8472/.exec(await seen)?.[1]);
+    expect(port).toBeGreaterThanOrEqual(32_768);
+    expect([seenAddress(lab, "pod-a"), seenAddress(lab, "pod-b")]).toEqual(["192.0.2.101", "192.0.2.102"]);
+    const [source] = await Promise.all(nodes.map(async (node) => await node.end()));
+    expect(source?.report.live).toMatchObject({ emission: "raw", lost: { queueFull: 0, refused: 0 } });
+    await ends(sniffed);
+  });
+});

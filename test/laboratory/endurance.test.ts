@@ -1,0 +1,84 @@
+// What goes wrong on the way, and for how long: a gateway that restarts, loss, and nothing that leaks.
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { LabNetwork, says } from "../../scripts/lab/network.mjs";
+import { download, manyConnections, seenAddress, SERVER, startServers, talkSlowly } from "./conversations.ts";
+import { egwsimGateway, egwsimSource, type LiveNode, openDescriptors, residentMemory } from "./live-nodes.ts";
+import { kernelRefuses, liveIsMissing, titled } from "./skipping.ts";
+
+const SOAK_SECONDS = Number(process.env["EGWSIM_SOAK_SECONDS"] ?? 20);
+const LOSS_PERCENT = 2;
+const missing = liveIsMissing();
+const noLoss = missing || kernelRefuses("nft add table ip t && nft add chain ip t c '{ type filter hook forward priority 0; }' && nft add rule ip t c numgen random mod 100 '<' 2 drop");
+const noNetem = missing || kernelRefuses("ip link add a type veth peer name b && tc qdisc add dev a root netem loss 1% delay 1ms reorder 25%");
+
+describe.skipIf(missing !== "")(titled("over time", missing), () => {
+  const lab = new LabNetwork();
+  let source: LiveNode, gateway: LiveNode;
+  const pids = (): number[] => [source, gateway].map(({ process: { pid } }) => pid ?? 0);
+
+  beforeAll(async () => {
+    lab.build();
+    await startServers(lab);
+    source = await egwsimSource(lab);
+    gateway = await egwsimGateway(lab);
+    lab.waitFor("pod-a", `ping -c 1 -W 1 ${SERVER}`);
+  });
+  afterAll(() => {
+    lab.takeDown();
+    source.forget();
+    gateway.forget();
+  });
+
+  it("a gateway that restarts in the middle of a conversation costs no line: the pod's next packet gets its port again", async () => {
+    // A pod that only listens would wait: the new gateway knows nothing of the flow until the pod sends.
+    const talk = talkSlowly(lab, 60);
+    const done = says(talk, "60 of 60", 60);
+    await says(talk, "10 of 60");
+    const { report } = await gateway.end();
+    expect(report.outcomes.forwarded.packets).toBeGreaterThan(10);
+    gateway.forget();
+    gateway = await egwsimGateway(lab);
+    await done;
+    expect(seenAddress(lab, "pod-a")).toBe("192.0.2.101");
+  });
+
+  it.skipIf(noLoss !== "")(titled(`${SOAK_SECONDS} s with ${LOSS_PERCENT} % loss: every download is whole, no descriptor and no memory leaks`, noLoss), () => {
+    lab.run("outside", "nft add table netdev lossy");
+    for (const device of ["to-node", "to-gateway"]) {
+      lab.run("outside", `nft add chain netdev lossy ${device} { type filter hook ingress device ${device} priority 0 ; }`);
+      lab.run("outside", `nft add rule netdev lossy ${device} numgen random mod 100 < ${LOSS_PERCENT} drop`);
+    }
+    const round = (): void => {
+      const { hash, expected } = download(lab, 3_000_000);
+      expect(hash).toBe(expected);
+      expect(manyConnections(lab, 50)).toBe("50 echoed, 0 failed");
+      expect(seenAddress(lab, "pod-b")).toBe("192.0.2.102");
+    };
+    round();
+    const before = pids().map((pid) => ({ descriptors: openDescriptors(pid), memory: residentMemory(pid) }));
+    for (const until = Date.now() + SOAK_SECONDS * 1000; Date.now() < until;) round();
+    const after = pids().map((pid) => ({ descriptors: openDescriptors(pid), memory: residentMemory(pid) }));
+    lab.run("outside", "nft delete table netdev lossy");
+    expect(after.map(({ descriptors }) => descriptors)).toEqual(before.map(({ descriptors }) => descriptors));
+    // V8's heap breathes; the datapath's memory was all there from the start.
+    for (const [k, { memory }] of after.entries()) expect(memory - (before[k]?.memory ?? 0)).toBeLessThan(64);
+  });
+
+  it.skipIf(noNetem !== "")(titled("reordering and delay by netem: downloads are whole", noNetem), () => {
+    lab.run("outside", "tc qdisc add dev to-gateway root netem delay 5ms reorder 25% 50%");
+    const { hash, expected } = download(lab, 3_000_000);
+    lab.run("outside", "tc qdisc delete dev to-gateway root");
+    expect(hash).toBe(expected);
+  });
+
+  it("its counters are those of the kernel's devices", async () => {
+    // What the TAP's kernel side sent is what egwsim received there, and the other way round.
+    const statistic = (name: string): number => Number(lab.run("node", `cat /sys/class/net/egw-pods/statistics/${name}`));
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const kernel = { received: statistic("tx_packets"), sent: statistic("rx_packets") };
+    const [{ report }] = await Promise.all([source.end(), gateway.end()]);
+    const pods = report.live?.sides.find(({ side }) => side === "pods");
+    expect({ received: pods?.received.packets, sent: pods?.sent.packets }).toEqual(kernel);
+    expect(report.conservation.holds).toBe(true);
+  });
+});
