@@ -148,6 +148,11 @@ export function ends(child, signal = "SIGTERM") {
     let stdout = "", stderr = "";
     child.stdout.on("data", (chunk) => { stdout += chunk; });
     child.stderr.on("data", (chunk) => { stderr += chunk; });
+    // It may have ended by itself.
+    if (child.exitCode !== null || child.signalCode !== null) {
+      resolve({ code: child.exitCode, stdout, stderr });
+      return;
+    }
     child.once("close", (code) => resolve({ code, stdout, stderr }));
     child.kill(signal);
   });

@@ -24,7 +24,8 @@ export class OpenPorts {
       this.#device(options.pods, SIDE_PODS);
       this.#device(options.outside, SIDE_OUTSIDE);
       this.#device(options.tunnelDevice, SIDE_TUNNEL);
-      if (options.emission !== "tap") for (const node of here) this.#socket(tables.nodes[node]?.address ?? 0, tables.config.tunnelPort);
+      // Where all nodes are here nothing leaves by a tunnel.
+      if (options.emission !== "tap" && here.size < tables.nodes.length) for (const node of here) this.#socket(tables.nodes[node]?.address ?? 0, tables.config.tunnelPort);
     } catch (error) {
       this.close();
       throw error;

@@ -76,20 +76,20 @@ describe.skipIf(missing !== "")(titled("egwsim tap", missing), () => {
     expect(lab.try("node", "ip link show egw-stays").status).toBe(0);
   });
 
-  it("ends with the report and a message when a device goes away", async () => {
+  it.each([["eth1", "packet:eth1", "the device went down or away"], ["egw-pods", "tap:egw-pods", "the device was deleted"]])("ends with the report and a message when %s goes away", async (device, title, message) => {
     const node = keep(await LiveNode.start(lab, "node", ["--role", "source", "--pods", "tap:egw-pods", "--outside", "packet:eth1"]));
-    const told = says(node.process, "the device went down or away");
+    const told = says(node.process, message);
     const ended = new Promise<number | null>((resolve) => node.process.once("exit", resolve));
-    lab.run("node", "ip link delete eth1");
+    lab.run("node", `ip link delete ${device}`);
     const said = await told;
-    expect(said).toContain("packet:eth1");
+    expect(said).toContain(title);
     expect(said).toContain('"conservation"');
     expect(await ended).toBe(2);
   });
 
   it("plays a whole cluster between two devices, gateway and all", async () => {
     await startServers(lab);
-    const node = keep(await LiveNode.start(lab, "node", ["--role", "both", "--pods", "tap:egw-pods", "--outside", "packet:eth1", "--emit", "tap"]));
+    const node = keep(await LiveNode.start(lab, "node", ["--role", "both", "--pods", "tap:egw-pods", "--outside", "packet:eth1"]));
     lab.run("node", "ip link set egw-pods master br-pods");
     lab.waitFor("pod-a", `ping -c 1 -W 1 ${SERVER}`);
     expect([seenAddress(lab, "pod-a"), seenAddress(lab, "pod-b"), seenAddress(lab, "pod-a", "203.0.113.20")]).toEqual(["192.0.2.101", "192.0.2.102", "192.0.2.11"]);

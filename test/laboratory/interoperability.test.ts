@@ -113,6 +113,8 @@ describe.each(PAIRINGS)("$title", (pairing) => {
       expect(lab.try("pod-a", `traceroute -n -I -w 1 -q 1 -m 5 ${SERVER}`).stdout).toMatch(new RegExp(`\\d+ +${SERVER.replaceAll(".", "\\.")}`));
     });
 
+    it.skip(titled("IPv6", "the engine does not route it yet: live frames of it are ignored and counted"), () => undefined);
+
     it("and all packets are accounted for at the end, none lost on the wires", async () => {
       const endings = await Promise.all(nodes.map(async (node) => await node.end()));
       for (const { report, folder } of endings) {
