@@ -46,7 +46,7 @@ export const JOINED_BYTES = Math.max(...STREAM_BYTES);
  * entries on each of two nodes. With IPv6 each family has room for just that, so that both fit into one memory. Flow records
  * are what --max-flows asks for, spread over the shards with room for skew. */
 export function shardCapacity(maxFlows: number, ipv6: boolean): ShardCapacity {
-  const flows = Math.max(256, Math.min(ipv6 ? 8192 : 32_768, Math.ceil(maxFlows / SHARD_COUNT) * 2));
+  const flows = Math.max(256, Math.min(ipv6 ? 4096 : 32_768, Math.ceil(maxFlows / SHARD_COUNT) * 2));
   if (!ipv6) return { conntrack: 131_072, nat: 131_072, fragments: 1024, flows };
   const family = { conntrack: 65_536, nat: 65_536, fragments: 1024, flows };
   return { ...family, ipv6: family };

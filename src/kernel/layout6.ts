@@ -107,6 +107,6 @@ export const S_RETRIES6: i32 = 488;
 export const S_FLOW6: i32 = 624;
 
 // ── Flow record: as for IPv4 (layout-flow.ts; F_NAT_ADDR stays 0), then the address after translation, all zero for none ─
-export const F6_NAT_ADDR: i32 = 144;
+export const F6_NAT_ADDR: i32 = 176;
 export const F6_TAIL: i32 = 192;
 export const F6_STRIDE: i32 = 256;

@@ -40,7 +40,7 @@ const FIRST_INDEX_SLOTS = 256;
 const INDEX_SLOT_BYTES = 8;
 
 /** Flows of a shard that have ways; the packets of further ones are walked. */
-const MOST_WAYS = 16_384;
+const MOST_WAYS = 8192;
 const waysOf = (capacity: ShardCapacity): number => Math.min(capacity.flows, MOST_WAYS);
 
 function indexSlots(capacity: number): number {
