@@ -12,7 +12,7 @@ export function reportFailure(error: unknown, args: readonly string[], terminal:
 }
 
 /** Commands that have options of their own to look up. */
-const COMMANDS = ["replay", "explain", "generate", "status", "get", "bpf", "endpoint"] as const;
+const COMMANDS = ["replay", "explain", "tap", "generate", "status", "get", "bpf", "endpoint"] as const;
 
 /** "error: unknown option '--clster'\n(Did you mean --cluster?)" as a problem with its cure. */
 function usageErrorOf(error: CommanderError, command: string | undefined): UsageError {
@@ -26,7 +26,7 @@ export function wantsJsonErrors(args: readonly string[]): boolean {
   const end = args.indexOf("--");
   const words = end < 0 ? args : args.slice(0, end);
   // -o is --out of the commands that write files, and --output of those that list.
-  const writesFiles = words[0] === "replay" || words[0] === "generate";
+  const writesFiles = words[0] === "replay" || words[0] === "tap" || words[0] === "generate";
   const [long, short] = writesFiles ? ["--format", "--format"] : ["--output", "-o"];
   return words.some((word, index) => word === `${long}=json` || ((word === long || word === short) && words[index + 1] === "json"));
 }

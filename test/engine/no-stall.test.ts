@@ -16,14 +16,14 @@ import { constants, PerformanceObserver } from "node:perf_hooks";
 const [dist, capture, cluster, build, wanted] = process.argv.slice(2);
 const from = (path) => import(new URL(path, "file://" + dist).href);
 const { loadCluster } = await from("cluster/load.js"), { compileTables } = await from("control/compile.js"), { layOutMemory } = await from("engine/cluster-memory.js");
-const { ChunkFiller } = await from("engine/chunk-filler.js"), { CaptureTally } = await from("engine/capture-tally.js"), { AddressBook } = await from("engine/address-book.js");
-const { Steering } = await from("engine/steer.js"), { clusterAddresses } = await from("engine/image/cluster-image.js"), { mergeCaptures } = await from("io/merge.js");
+const { ChunkFiller } = await from("engine/chunk-filler.js"), { CaptureTally } = await from("engine/capture-tally.js"), { AddressBook4, AddressBook6 } = await from("engine/address-book.js");
+const { Steering } = await from("engine/steer.js"), { clusterAddresses, clusterAddresses6 } = await from("engine/image/cluster-addresses.js"), { mergeCaptures } = await from("io/merge.js");
 const { openCapture } = await from("io/open-capture.js"), { kernelOn } = await from("engine/kernel-instance.js"), { X_CURSORS, X_LIMITS } = await from("kernel/pipeline/layout-batch.js");
 const { tables } = compileTables(await loadCluster([cluster]), { semantics: "cilium-1.19" });
 const options = { captures: [{ path: capture, point: "pod" }], tables, outDir: "", write: new Set(["overlay", "external"]), workers: 1, kernel: build, captureInterface: null,
   assumeOpener: "pod", semantics: "cilium-1.19", seed: 1, tracePackets: 0, maxFlows: 10000 };
 const memory = layOutMemory(options, 1), kernel = kernelOn(memory.arena.memory, build), merged = mergeCaptures([await openCapture(capture)]);
-const filler = new ChunkFiller(merged, memory, new Steering(new AddressBook(clusterAddresses(tables)), tables.config.tunnelPort), new CaptureTally(1), options);
+const filler = new ChunkFiller(merged, memory, new Steering(new AddressBook4(clusterAddresses(tables)), new AddressBook6(clusterAddresses6(tables)), tables.config.tunnelPort), new CaptureTally(1), options);
 filler.begin(0);
 while (filler.fill(Infinity) === "needs-fill") await merged.fill();
 filler.close();
