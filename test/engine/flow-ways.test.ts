@@ -5,6 +5,8 @@ import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import type { CaptureInput, OutputKind, ReplayOptions } from "../../src/engine/replay-options.ts";
 import type { DatapathTables } from "../../src/control/tables.ts";
+import { compileTables } from "../../src/control/compile.ts";
+import { loadCluster } from "../../src/cluster/load.ts";
 import { runGenerate } from "../../src/generate/generate.ts";
 import { errorsAndFragments } from "../e2e/hard-traffic.ts";
 import { CLUSTER, FIXTURES, replay, Scratch, tablesOf, UNBUILT, withoutTiming } from "../e2e/replayed.ts";
@@ -46,6 +48,15 @@ describe.skipIf(UNBUILT !== "")(UNBUILT === "" ? "flow ways" : `flow ways (skipp
 
   it("change nothing for fragments, errors, damaged and hostile frames", async () => {
     await expectSame(await tablesOf(CLUSTER), [scratch.file("hard.pcap", errorsAndFragments(400)), ...readdirSync(join(FIXTURES, "captures")).map((name) => join(FIXTURES, "captures", name))]);
+  });
+
+  it("change nothing under a network policy, whose verdict an established flow keeps", async () => {
+    const tables = compileTables(await loadCluster([CLUSTER, join(FIXTURES, "network-policy")]), { semantics: "cilium-1.19" }).tables;
+    const captures = readdirSync(join(FIXTURES, "captures")).map((name) => join(FIXTURES, "captures", name));
+    await expectSame(tables, captures);
+    const { result } = await replay(tables, captures);
+    expect(result.drops.some(({ networkPolicy }) => networkPolicy >= 0)).toBe(true);
+    expect(result.timing.packetsOnWays).toBeGreaterThan(0);
   });
 
   it("change nothing where one capture was taken at the pods and the same at a node", async () => {

@@ -97,8 +97,6 @@ function authenticated(pkt: i32, remote: i32, tunnel: i32): i32 {
 }
 
 function begin(pkt: i32, remote: i32, flags: i32): void {
-  // An entry counts every packet that it decides.
-  sketchChange(pkt);
   st32(pkt + P_PV_FLAGS, flags);
   st32(pkt + P_PV_REMOTE, remote);
   st32(pkt + P_PV_MATCH, MATCH_NONE);
@@ -120,7 +118,11 @@ export function policyEgress(pkt: i32, proto: i32, port: i32, status: i32, found
       st32(pkt + P_PV_FLAGS, ld32(pkt + P_PV_FLAGS) | PV_AUDITED);
       st32(pkt + P_PV_AUTH, 0);
       verdict = 0;
-    } else if (verdict === DROP_AUTH_REQUIRED) verdict = authenticated(pkt, remote, found ? ld32(pkt + P_INFO_TUNNEL) : 0);
+    } else if (verdict === DROP_AUTH_REQUIRED) {
+      // Authentication ends with time: the flow's next packet may be refused.
+      sketchChange(pkt);
+      verdict = authenticated(pkt, remote, found ? ld32(pkt + P_INFO_TUNNEL) : 0);
+    }
   }
   st32(pkt + P_PV_VERDICT, verdict);
   if (verdict < 0 || status !== CT_ESTABLISHED) st32(pkt + P_PV_FLAGS, ld32(pkt + P_PV_FLAGS) | PV_SENT);

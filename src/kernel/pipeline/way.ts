@@ -2,7 +2,8 @@
 // against the walk with 65,536 flows and 10,000 prefixes: see docs/speed.md.
 //
 // Why it is the same. A way was learnt from a walk of the same flow that only looked, and its headers were made from it and
-// compared (learn.ts). Tables of the control plane do not change during a run. Conntrack and NAT entries that were found stay
+// compared (learn.ts). Tables of the control plane do not change during a run, so neither does network policy's verdict (but where
+// authentication was asked, which such a walk tells). Conntrack and NAT entries that were found stay
 // until something is taken out of the shard, which raises its epoch. An entry that was not found could only be made by a
 // packet of the same flow, whose walk ends the flow's ways (learn.ts), or by one that enters at a node, which ends all of the
 // shard's (batch.ts). What a conntrack entry learns from a packet it learns from the first in each second.
