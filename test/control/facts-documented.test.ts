@@ -13,10 +13,11 @@ const isNamed = (file: string, title: string): boolean => {
 };
 
 describe("docs/cilium-facts.md", () => {
-  it("has every part of the two sections", () => {
+  it("has every part of the three sections", () => {
     const facts = new Set(rows.map(({ fact }) => fact));
     for (let part = 1; part <= 13; part++) expect(facts.has(`1.${part}`), `1.${part}`).toBe(true);
     for (let part = 1; part <= 8; part++) expect(facts.has(`3.${part}`), `3.${part}`).toBe(true);
+    for (let part = 1; part <= 3; part++) expect(facts.has(`4.${part}`), `4.${part}`).toBe(true);
   });
 
   it.each(holders.filter((holder) => /^(control|cluster|inspect)\//.test(holder)))("names a test that there is: %s", (holder) => {
