@@ -76,6 +76,21 @@ test("with -o json errors are JSON too", async () => {
   expect(JSON.parse(err)).toMatchObject({ error: { kind: "input", exitCode: 2 } });
 });
 
+test("bpf policy get: one endpoint's map is what its agent prints, several have their numbers, of a pod with policies and of one without", async () => {
+  const cluster = [CLUSTER, join(CLUSTER, "../network-policy")], pod = "production/checkout-5d8b7c6f4-q7rtz";
+  const { code, out } = await run("bpf", "policy", "get", pod, "--cluster", ...cluster);
+  expect({ code, first: out.split("\n")[1] }).toEqual({ code: 0, first: expect.stringMatching(/^Deny +Egress +cidr:203\.0\.113\.66\/32 +ANY /) as unknown });
+  expect(await run("bpf", "policy", "get", "3310", "--node", "gateway-node-1", "--cluster", ...cluster)).toMatchObject({ out });
+  const content = JSON.parse((await run("bpf", "policy", "get", pod, "-o", "json", "--cluster", ...cluster)).out) as unknown[];
+  const numeric = await run("bpf", "policy", "get", pod, "-n", "--cluster", ...cluster);
+  expect(numeric.out.trim().split("\n")).toHaveLength(1 + content.length);
+  const all = await run("bpf", "policy", "get", "--all", "--cluster", ...cluster);
+  expect(all.out).toContain(`Endpoint ID: 3310 (${pod}, gateway-node-1)\n\n${out}\n`);
+  const maps = JSON.parse((await run("bpf", "policy", "get", "--all", "-o", "json", "--cluster", ...cluster)).out) as { Pod: string; Content: unknown[] }[];
+  expect(maps.find(({ Pod }) => Pod === pod)?.Content).toEqual(content);
+  expect(maps.find(({ Pod }) => Pod === "default/toolbox")?.Content).toHaveLength(2);
+});
+
 test("a model has no conntrack and NAT entries of its own, and that is said", async () => {
   const { code, out, err } = await run("bpf", "ct", "list", "--cluster", CLUSTER);
   expect({ code, out }).toEqual({ code: 0, out: "" });
