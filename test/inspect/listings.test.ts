@@ -94,7 +94,7 @@ it("endpoint list: egress is enforced where a policy selects the pod, in audit m
 
 const OUT: ConntrackLine = {
   node: "gw", map: "cilium_ct4_global", protocol: 6, flags: 0, source: "203.0.113.10", sourcePort: 43210, destination: "10.244.1.23", destinationPort: 443, packets: 0,
-  bytes: 0, expires: 7214, state: 0x10, revNat: 0, txFlagsSeen: 0x1b, rxFlagsSeen: 0x1b, identity: 12345, lastTxReport: 7200, lastRxReport: 7200,
+  bytes: 0, expires: 7214, state: 0x10, revNat: 0, txFlagsSeen: 0x1b, rxFlagsSeen: 0x1b, identity: 12345, lastTxReport: 7200, lastRxReport: 7200, backendId: 0,
 };
 
 describe("bpf ct list", () => {
@@ -108,6 +108,12 @@ describe("bpf ct list", () => {
     expect(conntrackText({ ...OUT, flags: 3, state: 0 }, 7000)).toContain("TCP IN 10.244.1.23:43210 -> 203.0.113.10:443 related expires=7214 (remaining: 214 sec(s)) Packets=0");
     expect(conntrackText({ ...OUT, source: "2001:db8::1", destination: "fd00::17" }, null)).toContain("[fd00::17]:43210 -> [2001:db8::1]:443 ");
     expect(conntrackText({ ...OUT, protocol: 58, flags: 4, state: 0x403 }, null)).toMatch(/^ICMPv6 SVC .* Flags=0x0403 \[ RxClosing TxClosing FromTunnel \] /);
+  });
+
+  it("of a service has the backend that the connection was given", () => {
+    const service = { ...OUT, flags: 4, source: "10.244.1.23", sourcePort: 443, destination: "10.96.0.10", destinationPort: 43210, revNat: 3, backendId: 17 };
+    expect(conntrackText(service, null)).toMatch(/^TCP SVC 10\.244\.1\.23:43210 -> 10\.96\.0\.10:443 .* RevNAT=3 SourceSecurityID=12345 BackendID=17 NatPort=0$/);
+    expect(conntrackListing("gw", [service], null).data).toMatchObject([{ Value: { Union0: [0, 17] } }]);
   });
 
   it("as JSON has the key as the map has it", () => {
