@@ -12,7 +12,7 @@ export function reportFailure(error: unknown, args: readonly string[], terminal:
 }
 
 /** Commands that have options of their own to look up. */
-const COMMANDS = ["replay", "explain", "generate", "status", "get", "bpf", "endpoint"] as const;
+const COMMANDS = ["replay", "tap", "explain", "generate", "status", "get", "bpf", "endpoint"] as const;
 
 /** "error: unknown option '--clster'\n(Did you mean --cluster?)" as a problem with its cure. */
 function usageErrorOf(error: CommanderError, command: string | undefined): UsageError {
