@@ -14,6 +14,7 @@ import { chooseGateways } from "./gateway-choice.ts";
 import { intendedGateways } from "./intended-gateways.ts";
 import { buildIpcaches } from "./ipcache.ts";
 import type { MapOverflow } from "./map-overflow.ts";
+import type { CidrIdentity } from "./network-policy/cidr-identities.ts";
 import { gatewaysBlocked } from "./network-policy/gateway-blocked.ts";
 import { compileNetworkPolicy, readPolicyOptions } from "./network-policy/network-policies.ts";
 import { gatewayHints } from "./node-devices.ts";
@@ -44,6 +45,8 @@ export interface CompiledControl {
   readonly overflows: readonly MapOverflow[];
   /** Where in the manifests a service's backends are. */
   readonly backendPlaces: CompiledServices["backendPlaces"];
+  /** What network policies name outside of the cluster, by number. */
+  readonly cidrIdentities: readonly CidrIdentity[];
   readonly assumptions: readonly Assumption[];
   readonly ignored: readonly IgnoredKind[];
   readonly fileCount: number;
@@ -105,6 +108,7 @@ export function compileTables(cluster: Cluster, options: CompileOptions): Compil
     policiesIgnored: ignored,
     overflows,
     backendPlaces: services.backendPlaces,
+    cidrIdentities: networkPolicy.cidrs.list(),
     assumptions: assumptions.list(),
     ignored: cluster.ignored,
     fileCount: cluster.fileCount,

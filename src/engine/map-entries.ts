@@ -4,6 +4,7 @@ import {
   X_PORT,
 } from "../kernel/layout.ts";
 import { S_CT6, S_NAT6, TAIL_DADDR, TAIL_SADDR, X6_ADDR, X6_CREATED, X6_NEEDS_CT, X6_PORT } from "../kernel/layout6.ts";
+import { C_BACKEND, TUPLE_SERVICE } from "../kernel/layout-services.ts";
 import { PROTO_TCP } from "../kernel/wire/ipv4.ts";
 import type { ConntrackMap, ConntrackRecord, MapKey, NatMap, NatRecord } from "../observe/map-records.ts";
 import { getAddress6 } from "./image/address6.ts";
@@ -45,12 +46,14 @@ export function conntrackMap(arena: Arena, family: MapFamily, at: number): Connt
 
 /** `shard` and `at`: addresses of the shard and of a live entry of its conntrack table. */
 export function conntrackRecord(arena: Arena, shard: number, family: MapFamily, at: number): ConntrackRecord {
-  const { view } = arena, seen = view.getInt32(at + C_SEEN, true);
+  const { view } = arena, seen = view.getInt32(at + C_SEEN, true), key = keyOf(arena, shard + family.conntrack, family, at);
+  const isService = (key.flags & TUPLE_SERVICE) !== 0;
   return {
-    node: entryNode(arena, at), map: conntrackMap(arena, family, at), ...keyOf(arena, shard + family.conntrack, family, at),
+    node: entryNode(arena, at), map: conntrackMap(arena, family, at), ...key,
     packets: view.getFloat64(at + C_PACKETS, true), bytes: view.getFloat64(at + C_BYTES, true), expires: view.getInt32(at + C_LIFETIME, true),
     state: view.getUint16(at + C_FLAGS, true), revNat: seen >>> 16, txFlagsSeen: seen & 0xff, rxFlagsSeen: (seen >>> 8) & 0xff,
-    identity: view.getUint32(at + C_IDENTITY, true), lastTxReport: view.getInt32(at + C_TX_REPORT, true), lastRxReport: view.getInt32(at + C_RX_REPORT, true),
+    identity: view.getUint32(at + C_IDENTITY, true), lastTxReport: view.getInt32(at + C_TX_REPORT, true),
+    lastRxReport: isService ? 0 : view.getInt32(at + C_RX_REPORT, true), backendId: isService ? view.getUint32(at + C_BACKEND, true) : 0,
   };
 }
 

@@ -3,6 +3,7 @@
 import type { ConntrackLine } from "../observe/state-shape.ts";
 import { keyRecord, tupleText } from "./flow-map-text.ts";
 import type { NodeListing } from "./listing.ts";
+import { TUPLE_SERVICE } from "./tuple-flags.ts";
 
 const STATE_BITS: readonly (readonly [bit: number, name: string])[] = [
   [1, "RxClosing"], [2, "TxClosing"], [4, "Nat64"], [8, "LBLoopback"], [16, "SeenNonSyn"], [32, "NodePort"], [64, "ProxyRedirect"],
@@ -19,10 +20,12 @@ export function conntrackText(entry: ConntrackLine, now: number | null): string 
   return `${tupleText(turned(entry))}expires=${entry.expires}${remaining} Packets=${entry.packets} Bytes=${entry.bytes} ` +
     `RxFlagsSeen=${hex(entry.rxFlagsSeen, 2)} LastRxReport=${entry.lastRxReport} ` +
     `TxFlagsSeen=${hex(entry.txFlagsSeen, 2)} LastTxReport=${entry.lastTxReport} ` +
-    `Flags=${hex(entry.state, 4)} [ ${stateNames(entry.state)}] RevNAT=${entry.revNat} SourceSecurityID=${entry.identity} BackendID=0 NatPort=0`;
+    `Flags=${hex(entry.state, 4)} [ ${stateNames(entry.state)}] RevNAT=${entry.revNat} SourceSecurityID=${entry.identity} BackendID=${entry.backendId} NatPort=0`;
 }
 
+/** Of a service's entry it is the ports of the key that are the other way round (cilium pull request 32563). */
 function turned({ source, destination, ...rest }: ConntrackLine): ConntrackLine {
+  if ((rest.flags & TUPLE_SERVICE) !== 0) return { ...rest, source, destination, sourcePort: rest.destinationPort, destinationPort: rest.sourcePort };
   return { ...rest, source: destination, destination: source };
 }
 
@@ -41,6 +44,8 @@ function record(entry: ConntrackLine): unknown {
     Value: {
       Packets: entry.packets, Bytes: entry.bytes, Lifetime: entry.expires, Flags: entry.state, RevNAT: entry.revNat, TxFlagsSeen: entry.txFlagsSeen,
       RxFlagsSeen: entry.rxFlagsSeen, SourceSecurityID: entry.identity, LastTxReport: entry.lastTxReport, LastRxReport: entry.lastRxReport,
+      // The second half of a union of 16 bytes (struct ct_entry).
+      Union0: [0, entry.backendId],
     },
   };
 }

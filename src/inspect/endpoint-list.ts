@@ -9,8 +9,10 @@ import { securityLabels } from "./security-labels.ts";
 
 const HEADER = ["ENDPOINT", "POLICY (ingress)", "POLICY (egress)", "IDENTITY", "LABELS (source:key[=value])", "IPv6", "IPv4", "STATUS"];
 const SECOND_HEADER = ["", "ENFORCEMENT", "ENFORCEMENT", "", "", "", "", ""];
-/** The model has no network policies: the agent enforces none. */
-const ENFORCEMENT = "Disabled";
+/** What policies ask of ingress the model does not enforce. */
+const INGRESS_ENFORCEMENT = "Disabled";
+/** The column by what status.policy.realized says. */
+const EGRESS_ENFORCEMENT = { none: "Disabled", egress: "Enabled", "audit-egress": "Disabled (Audit)" } as const;
 
 interface ListedEndpoint {
   readonly id: number;
@@ -19,6 +21,7 @@ interface ListedEndpoint {
   readonly labels: readonly string[];
   readonly ipv4: string;
   readonly ipv6: string;
+  readonly policyEnabled: keyof typeof EGRESS_ENFORCEMENT;
   readonly state: "ready" | "waiting-for-identity";
 }
 
@@ -43,27 +46,29 @@ export class EndpointLists {
   }
 
   #endpointsOf(node: number): readonly ListedEndpoint[] {
-    const table = this.#control.tables.nodes[node];
+    const { nodes, networkPolicy } = this.#control.tables, table = nodes[node], enforced = networkPolicy.audit ? "audit-egress" : "egress";
     const ids = new Map<string, number>();
     for (const { host, label, endpointId } of [...(table?.endpoints ?? []), ...(table?.endpoints6 ?? [])]) if (!host) ids.set(label, endpointId);
     return (this.#onNode[node] ?? []).map((endpoint): ListedEndpoint => {
       const { title, identity, labels, addresses: [ipv4], addresses6: [ipv6] } = endpoint;
       return {
         id: ids.get(title) ?? endpoint.endpointId, title, identity, labels: securityLabels(labels), ipv4: ipv4 === undefined ? "" : formatIpv4(ipv4),
-        ipv6: ipv6 === undefined ? "" : formatIpv6(ipv6), state: identity === IDENTITY_INIT ? "waiting-for-identity" : "ready",
+        ipv6: ipv6 === undefined ? "" : formatIpv6(ipv6), policyEnabled: networkPolicy.byIdentity.has(identity) ? enforced : "none",
+        state: identity === IDENTITY_INIT ? "waiting-for-identity" : "ready",
       };
     }).sort((a, b) => a.id - b.id);
   }
 }
 
 /** The first label's row carries the rest. */
-function rowsOf({ id, identity, labels, ipv4, ipv6, state }: ListedEndpoint): readonly (readonly string[])[] {
+function rowsOf({ id, identity, labels, ipv4, ipv6, policyEnabled, state }: ListedEndpoint): readonly (readonly string[])[] {
   const [first = "no labels", ...further] = labels;
-  return [[String(id), ENFORCEMENT, ENFORCEMENT, String(identity), first, ipv6, ipv4, state], ...further.map((label) => ["", "", "", "", label])];
+  const enforcement = [INGRESS_ENFORCEMENT, EGRESS_ENFORCEMENT[policyEnabled]];
+  return [[String(id), ...enforcement, String(identity), first, ipv6, ipv4, state], ...further.map((label) => ["", "", "", "", label])];
 }
 
 /** The fields of api/v1/models.Endpoint that the model knows. */
-function endpointModel({ id, title, identity, labels, ipv4, ipv6, state }: ListedEndpoint): unknown {
+function endpointModel({ id, title, identity, labels, ipv4, ipv6, policyEnabled, state }: ListedEndpoint): unknown {
   const [namespace = "", name = ""] = title.split("/");
   return {
     id,
@@ -72,7 +77,7 @@ function endpointModel({ id, title, identity, labels, ipv4, ipv6, state }: Liste
       identity: { id: identity, labels },
       labels: { "security-relevant": labels },
       networking: { addressing: [{ ...(ipv4 === "" ? {} : { ipv4 }), ...(ipv6 === "" ? {} : { ipv6 }) }] },
-      policy: { realized: { "policy-enabled": "none" } },
+      policy: { realized: { "policy-enabled": policyEnabled } },
       state,
     },
   };

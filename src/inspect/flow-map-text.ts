@@ -1,7 +1,6 @@
-// What the lists of conntrack and NAT entries have in common (pkg/tuple, pkg/u8proto).
+// What the lists of conntrack and NAT entries have in common (pkg/tuple).
+import { protocolName } from "./protocol-names.ts";
 import { TUPLE_IN, TUPLE_RELATED, TUPLE_SERVICE } from "./tuple-flags.ts";
-
-const PROTOCOLS: ReadonlyMap<number, string> = new Map([[1, "ICMP"], [6, "TCP"], [17, "UDP"], [58, "ICMPv6"], [132, "SCTP"]]);
 
 export interface ListedTuple {
   readonly protocol: number;
@@ -16,7 +15,7 @@ export interface ListedTuple {
 export function tupleText({ protocol, flags, source, sourcePort, destination, destinationPort }: ListedTuple): string {
   const direction = (flags & TUPLE_SERVICE) !== 0 ? "SVC" : (flags & TUPLE_IN) !== 0 ? "IN" : "OUT";
   const related = (flags & TUPLE_RELATED) !== 0 ? "related " : "";
-  return `${PROTOCOLS.get(protocol) ?? protocol} ${direction} ${endText(source, sourcePort)} -> ${endText(destination, destinationPort)} ${related}`;
+  return `${protocolName(protocol)} ${direction} ${endText(source, sourcePort)} -> ${endText(destination, destinationPort)} ${related}`;
 }
 
 /** The key as JSON, by the field names of Go's structs, which have no tags. */

@@ -1,5 +1,5 @@
 // `status`: what an agent's status says that a model knows (pkg/client/client.go), and what the model holds.
-import { formatIpv4, formatPrefix } from "../cluster/cidr.ts";
+import { formatAddress, formatIpv4, formatPrefix } from "../cluster/cidr.ts";
 import type { CompiledControl } from "../control/compile.ts";
 import type { MapOverflow } from "../control/map-overflow.ts";
 import type { DatapathConfig, NodeTable } from "../control/tables.ts";
@@ -42,9 +42,12 @@ export interface ClusterStatus {
 export interface NodeStatus {
   readonly name: string;
   readonly address: string;
+  /** null where the node has none, or IPv6 is off. */
+  readonly address6: string | null;
   readonly podCidrs: readonly string[];
-  readonly devices: readonly { readonly name: string; readonly addresses: readonly string[]; readonly masqueradeIp: string | null }[];
+  readonly devices: readonly { readonly name: string; readonly addresses: readonly string[]; readonly masqueradeIp: string | null; readonly masqueradeIp6: string | null }[];
   readonly snatExclusion: string | null;
+  readonly snatExclusion6: string | null;
   readonly endpoints: number;
   /** Policies that this node is the gateway of. */
   readonly gatewayOf: readonly string[];
@@ -79,20 +82,27 @@ export function clusterStatus(control: CompiledControl, node: number | null): Cl
 }
 
 function nodeStatus({ tables }: CompiledControl, index: number): NodeStatus | null {
-  const table = tables.nodes[index];
+  const table = tables.nodes[index], { ipv6 } = tables.config;
   if (table === undefined) return null;
   const policies = new Set<number>();
   for (const entries of [tables.policyEntries, tables.policyEntries6]) {
     for (const { gatewayNode, policy } of entries) if (gatewayNode === index) policies.add(policy);
   }
   return {
-    name: table.name, address: formatIpv4(table.address), podCidrs: [...table.podCidrs, ...table.podCidrs6].map(formatPrefix),
-    devices: table.devices.map(({ name, addresses, addresses6, masqueradeIp }) => ({
-      name, addresses: [...addresses, ...addresses6].map(formatPrefix), masqueradeIp: masqueradeIp === 0 ? null : formatIpv4(masqueradeIp),
+    name: table.name, address: formatIpv4(table.address), address6: ipv6 ? addressOrNull(table.address6) : null,
+    podCidrs: [...table.podCidrs, ...table.podCidrs6].map(formatPrefix),
+    devices: table.devices.map(({ name, addresses, addresses6, masqueradeIp, masqueradeIp6 }) => ({
+      name, addresses: [...addresses, ...addresses6].map(formatPrefix), masqueradeIp: addressOrNull(masqueradeIp),
+      masqueradeIp6: ipv6 ? addressOrNull(masqueradeIp6) : null,
     })),
-    snatExclusion: table.snatExclusion === null ? null : formatPrefix(table.snatExclusion), endpoints: podsOn(table),
+    snatExclusion: table.snatExclusion === null ? null : formatPrefix(table.snatExclusion),
+    snatExclusion6: table.snatExclusion6 === null || !ipv6 ? null : formatPrefix(table.snatExclusion6), endpoints: podsOn(table),
     gatewayOf: [...policies].map((policy) => tables.policies[policy]?.name ?? "").sort(),
   };
+}
+
+function addressOrNull(address: number | bigint): string | null {
+  return address === 0 || address === 0n ? null : formatAddress(address);
 }
 
 function podsOn({ endpoints, endpoints6 }: NodeTable): number {
@@ -138,9 +148,13 @@ export function statusLines(status: ClusterStatus, config: DatapathConfig): read
 
 function masqueradingText({ masquerading: { ipv4, ipv6, ipMasqAgent }, node }: ClusterStatus): string {
   if (!ipv4 && !ipv6) return "Disabled";
-  const where = node === null ? [] : [`[${node.devices.map(({ name }) => name).join(", ")}]`, node.snatExclusion ?? ""];
+  const where = node === null ? [] : [`[${node.devices.map(({ name }) => name).join(", ")}]`, present(node.snatExclusion, node.snatExclusion6).join(" ")];
   const parts = [ipMasqAgent ? "BPF (ip-masq-agent)" : "BPF", ...where, `[IPv4: ${enabled(ipv4)}, IPv6: ${enabled(ipv6)}]`];
   return parts.filter((part) => part !== "").join("   ");
+}
+
+function present(...texts: readonly (string | null)[]): readonly string[] {
+  return texts.filter((text) => text !== null);
 }
 
 function enabled(on: boolean): string {
@@ -149,11 +163,12 @@ function enabled(on: boolean): string {
 
 function nodeRows(node: NodeStatus): readonly StatusRow[] {
   return [
-    ["Node:", node.name, node.address],
+    ["Node:", node.name, present(node.address, node.address6).join(", ")],
     ["IPAM:", `${withThousands(node.endpoints)} endpoints`, node.podCidrs.join(", ")],
-    ...node.devices.map(({ name, addresses, masqueradeIp }): StatusRow => [
-      "Device:", name, addresses.join(", "), ...(masqueradeIp === null ? [] : [`masquerades with ${masqueradeIp}`]),
-    ]),
+    ...node.devices.map(({ name, addresses, masqueradeIp, masqueradeIp6 }): StatusRow => {
+      const sources = present(masqueradeIp, masqueradeIp6);
+      return ["Device:", name, addresses.join(", "), ...(sources.length === 0 ? [] : [`masquerades with ${sources.join(" and ")}`])];
+    }),
     ["Gateway of:", node.gatewayOf.length === 0 ? "no policy" : node.gatewayOf.join(", ")],
   ];
 }

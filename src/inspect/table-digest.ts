@@ -11,5 +11,6 @@ export function tableDigest(tables: DatapathTables): string {
 }
 
 function asText(key: string, value: unknown): unknown {
-  return typeof value === "bigint" ? `${value}n` : key === "at" ? undefined : value;
+  if (typeof value === "bigint") return `${value}n`;
+  return key === "at" ? undefined : value instanceof Map ? [...value] : value;
 }

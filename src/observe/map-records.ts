@@ -35,7 +35,10 @@ export interface ConntrackValue {
   readonly rxFlagsSeen: number;
   readonly identity: number;
   readonly lastTxReport: number;
+  /** 0 in a service's entry, which sees requests only. */
   readonly lastRxReport: number;
+  /** Of a service's entry, else 0. */
+  readonly backendId: number;
 }
 
 /** struct ipv4_nat_entry and ipv6_nat_entry (bpf/lib/nat.h). */

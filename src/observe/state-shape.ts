@@ -41,6 +41,7 @@ export const conntrackLineSchema = z.strictObject({
   revNat: port, txFlagsSeen: byte, rxFlagsSeen: byte,
   identity: count.max(0xffffffff),
   lastTxReport: seconds, lastRxReport: seconds,
+  backendId: count.max(0xffffffff).describe("Of a service's entry (flag 4), else 0"),
 });
 
 export const natLineSchema = z.strictObject({

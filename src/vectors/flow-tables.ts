@@ -8,7 +8,7 @@ import {
   CF_FROM_TUNNEL, CF_LOOPBACK, CF_RX_CLOSING, CF_SEEN_NON_SYN, CF_TX_CLOSING, E_STATE, ES_LIVE, K0, K1, S_NAT, T_ENTRIES, T_STRIDE, T_USED, TUPLE_IN, X_ADDR,
 } from "../kernel/layout.ts";
 import { S_NAT6, X6_ADDR } from "../kernel/layout6.ts";
-import { AF6_TAIL, AF_BACKEND, S_AFFINITY, S_AFFINITY6, TUPLE_SERVICE } from "../kernel/layout-services.ts";
+import { AF6_TAIL, AF_BACKEND, S_AFFINITY, S_AFFINITY6 } from "../kernel/layout-services.ts";
 import { PROTO_TCP } from "../kernel/wire/ipv4.ts";
 import type { MapKey } from "../observe/map-records.ts";
 import { ipv4, ipv6, isIpv6Text } from "./lab-addresses.ts";
@@ -104,12 +104,12 @@ export class FlowTables {
   }
 
   #conntrackEntry(family: MapFamily, at: number, now: number): ConntrackEntry {
-    const { map, packets, bytes, expires, state, txFlagsSeen, rxFlagsSeen, revNat, identity, lastRxReport, ...key } = conntrackRecord(this.#arena, this.#shard, family, at);
+    const { map, packets, bytes, expires, state, txFlagsSeen, rxFlagsSeen, revNat, identity, backendId, ...key } = conntrackRecord(this.#arena, this.#shard, family, at);
     return {
       map, ...tupleOf(key), nexthdr: key.protocol, flags: key.flags, packets, bytes, lifetime_left_s: expires - now,
       rx_closing: bit(state, CF_RX_CLOSING), tx_closing: bit(state, CF_TX_CLOSING), seen_non_syn: bit(state, CF_SEEN_NON_SYN),
       from_tunnel: bit(state, CF_FROM_TUNNEL), tx_flags: txFlagsSeen, rx_flags: rxFlagsSeen, rev_nat_index: revNat, src_sec_id: identity,
-      lb_loopback: bit(state, CF_LOOPBACK), node_port: 0, backend_id: key.flags === TUPLE_SERVICE ? lastRxReport : 0,
+      lb_loopback: bit(state, CF_LOOPBACK), node_port: 0, backend_id: backendId,
     };
   }
 

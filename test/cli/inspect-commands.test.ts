@@ -76,6 +76,39 @@ test("with -o json errors are JSON too", async () => {
   expect(JSON.parse(err)).toMatchObject({ error: { kind: "input", exitCode: 2 } });
 });
 
+test("bpf policy get: one endpoint's map is what its agent prints, several have their numbers, of a pod with policies and of one without", async () => {
+  const cluster = [CLUSTER, join(CLUSTER, "../network-policy")], pod = "production/checkout-5d8b7c6f4-q7rtz";
+  const { code, out } = await run("bpf", "policy", "get", pod, "--cluster", ...cluster);
+  expect({ code, first: out.split("\n")[1] }).toEqual({ code: 0, first: expect.stringMatching(/^Deny +Egress +cidr:203\.0\.113\.66\/32 +ANY /) as unknown });
+  expect(await run("bpf", "policy", "get", "3310", "--node", "gateway-node-1", "--cluster", ...cluster)).toMatchObject({ out });
+  const content = JSON.parse((await run("bpf", "policy", "get", pod, "-o", "json", "--cluster", ...cluster)).out) as unknown[];
+  const numeric = await run("bpf", "policy", "get", pod, "-n", "--cluster", ...cluster);
+  expect(numeric.out.trim().split("\n")).toHaveLength(1 + content.length);
+  const all = await run("bpf", "policy", "get", "--all", "--cluster", ...cluster);
+  expect(all.out).toContain(`Endpoint ID: 3310 (${pod}, gateway-node-1)\n\n${out}\n`);
+  const maps = JSON.parse((await run("bpf", "policy", "get", "--all", "-o", "json", "--cluster", ...cluster)).out) as { Pod: string; Content: unknown[] }[];
+  expect(maps.find(({ Pod }) => Pod === pod)?.Content).toEqual(content);
+  expect(maps.find(({ Pod }) => Pod === "default/toolbox")?.Content).toHaveLength(2);
+});
+
+test("of a dual-stack cluster every list has both families", async () => {
+  const dual = join(CLUSTER, "../cluster-dual"), list = async (...command: string[]): Promise<string> => (await run(...command, "--cluster", dual)).out;
+  const egress = await list("bpf", "egress", "list", "--node", "gateway-1");
+  expect(egress).toMatch(/^10\.0\.1\.10 +203\.0\.113\.0\/24 +192\.168\.1\.12 +192\.168\.1\.12$/m);
+  expect(egress).toMatch(/^fd00:10:1::10 +2001:db8:113::\/64 +fd00:c0a8:1::50 +192\.168\.1\.12$/m);
+  expect(egress).toMatch(/^fd00:10:1::10 +2001:db8:198::\/64 +fd00:c0a8:1::50 +Excluded CIDR$/m);
+  const ipcache = await list("bpf", "ipcache", "list", "--node", "gateway-1");
+  expect(ipcache).toMatch(/^0\.0\.0\.0\/0 +identity=9 /m);
+  expect(ipcache).toMatch(/^::\/0 +identity=10 /m);
+  expect(ipcache).toMatch(/^fd00:10:1::10\/128 +identity=\d+ encryptkey=0 tunnelendpoint=192\.168\.1\.11 flags=hastunnel$/m);
+  expect(await list("endpoint", "list", "--node", "worker-1")).toMatch(/^1 .* k8s:app=web +fd00:10:1::10 +10\.0\.1\.10 +ready$/m);
+  const status = await list("status", "--node", "worker-1");
+  expect(status).toContain("[eth0]   10.0.0.0/8 fd00:10::/32   [IPv4: Enabled, IPv6: Enabled]\n");
+  expect(status).toContain("cilium_egress_gw_policy_v6   17/16,384 entries");
+  expect(status).toMatch(/^Node: +worker-1 {3}192\.168\.1\.11, fd00:c0a8:1::11$/m);
+  expect(status).toMatch(/^Device: +eth0 {3}\S+, \S+ {3}masquerades with 192\.168\.1\.11 and fd00:c0a8:1::11$/m);
+});
+
 test("a model has no conntrack and NAT entries of its own, and that is said", async () => {
   const { code, out, err } = await run("bpf", "ct", "list", "--cluster", CLUSTER);
   expect({ code, out }).toEqual({ code: 0, out: "" });

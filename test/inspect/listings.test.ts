@@ -1,14 +1,18 @@
 // The lists of a node's maps in the columns of cilium-dbg 1.19 (cilium-dbg/cmd, pkg/maps/ctmap, pkg/maps/nat).
 import { describe, expect, it } from "vitest";
+import { compileTables } from "../../src/control/compile.ts";
+import { mapSize } from "../../src/control/network-policy/policy-map.ts";
 import { conntrackListing, conntrackText } from "../../src/inspect/conntrack-map.ts";
 import { EgressMaps } from "../../src/inspect/egress-map.ts";
 import { EndpointLists } from "../../src/inspect/endpoint-list.ts";
+import { IdentityLabels } from "../../src/inspect/identity-labels.ts";
 import { ipcacheListing } from "../../src/inspect/ipcache-map.ts";
 import { listingJson, listingText, type NodeListing } from "../../src/inspect/listing.ts";
 import { natText } from "../../src/inspect/nat-map.ts";
-import { ALLOW_ALL, policyMapLines, unmodelledPolicies } from "../../src/inspect/policy-map.ts";
+import { policyMapLines, policyMapOf, policyMapRecords } from "../../src/inspect/policy-map.ts";
 import { clusterStatus, statusLines } from "../../src/inspect/status.ts";
 import type { ConntrackLine, NatLine } from "../../src/observe/state-shape.ts";
+import { loadText } from "../cluster/temporary-manifests.ts";
 import { compileText, endpoint, node, pod, policy } from "../control/compiled.ts";
 
 const CLUSTER = node("gw", "192.168.60.12", 'gw: "1"', "10.244.2.0/24") + node("worker", "192.168.60.11", "", "10.244.1.0/24") +
@@ -76,9 +80,21 @@ it("endpoint list: two header lines, a row for each label, the first of which ca
   expect(lists.listing(1, false).data).toMatchObject([{ id: 1001, status: { identity: { id: 12345 }, networking: { addressing: [{ ipv4: "10.244.1.23" }] }, state: "ready" } }, { id: 1002 }]);
 });
 
+it("endpoint list: egress is enforced where a policy selects the pod, in audit mode too; what policies ask of ingress is not", async () => {
+  const audit = '---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: cilium-config}\ndata: {policy-audit-mode: "true"}\n';
+  const ingress = "---\napiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: in, namespace: prod}\nspec: {endpointSelector: {}, ingress: [{}]}\n";
+  const listing = async (text: string): Promise<NodeListing> => new EndpointLists(await compileText(CLUSTER + text)).listing(1, true);
+  const enforced = await listing(PARTNERS), audited = await listing(audit + PARTNERS);
+  expect(enforced.lines[0]).toMatch(/^1001 {3}Disabled {3}Enabled {3}12345 /);
+  expect(enforced.data).toMatchObject([{ status: { policy: { realized: { "policy-enabled": "egress" } } } }]);
+  expect(audited.lines[0]).toMatch(/^1001 {3}Disabled {3}Disabled \(Audit\) {3}12345 /);
+  expect(audited.data).toMatchObject([{ status: { policy: { realized: { "policy-enabled": "audit-egress" } } } }]);
+  expect((await listing(ingress)).lines[0]).toMatch(/^1001 {3}Disabled {3}Disabled {3}12345 /);
+});
+
 const OUT: ConntrackLine = {
   node: "gw", map: "cilium_ct4_global", protocol: 6, flags: 0, source: "203.0.113.10", sourcePort: 43210, destination: "10.244.1.23", destinationPort: 443, packets: 0,
-  bytes: 0, expires: 7214, state: 0x10, revNat: 0, txFlagsSeen: 0x1b, rxFlagsSeen: 0x1b, identity: 12345, lastTxReport: 7200, lastRxReport: 7200,
+  bytes: 0, expires: 7214, state: 0x10, revNat: 0, txFlagsSeen: 0x1b, rxFlagsSeen: 0x1b, identity: 12345, lastTxReport: 7200, lastRxReport: 7200, backendId: 0,
 };
 
 describe("bpf ct list", () => {
@@ -92,6 +108,12 @@ describe("bpf ct list", () => {
     expect(conntrackText({ ...OUT, flags: 3, state: 0 }, 7000)).toContain("TCP IN 10.244.1.23:43210 -> 203.0.113.10:443 related expires=7214 (remaining: 214 sec(s)) Packets=0");
     expect(conntrackText({ ...OUT, source: "2001:db8::1", destination: "fd00::17" }, null)).toContain("[fd00::17]:43210 -> [2001:db8::1]:443 ");
     expect(conntrackText({ ...OUT, protocol: 58, flags: 4, state: 0x403 }, null)).toMatch(/^ICMPv6 SVC .* Flags=0x0403 \[ RxClosing TxClosing FromTunnel \] /);
+  });
+
+  it("of a service has the backend that the connection was given", () => {
+    const service = { ...OUT, flags: 4, source: "10.244.1.23", sourcePort: 443, destination: "10.96.0.10", destinationPort: 43210, revNat: 3, backendId: 17 };
+    expect(conntrackText(service, null)).toMatch(/^TCP SVC 10\.244\.1\.23:43210 -> 10\.96\.0\.10:443 .* RevNAT=3 SourceSecurityID=12345 BackendID=17 NatPort=0$/);
+    expect(conntrackListing("gw", [service], null).data).toMatchObject([{ Value: { Union0: [0, 17] } }]);
   });
 
   it("as JSON has the key as the map has it", () => {
@@ -109,16 +131,62 @@ it("bpf nat list prints both halves of a mapping", () => {
   ]);
 });
 
-it("bpf policy get shows what an endpoint without policies has, and says where the manifests hold some", () => {
-  expect(policyMapLines(ALLOW_ALL, false)).toEqual([
-    "POLICY   DIRECTION   LABELS (source:key[=value])   PORT/PROTO   PROXY PORT   AUTH TYPE   BYTES   PACKETS   PREFIX   COOKIE",
-    "Allow    Ingress     ANY                           ANY          NONE         disabled    -       -         0        0",
-    "Allow    Egress      ANY                           ANY          NONE         disabled    -       -         0        0",
-  ]);
-  expect(policyMapLines(ALLOW_ALL, true)[1]).toMatch(/^Allow +Ingress +0 +ANY/);
-  const at = { file: "p.yaml", line: 1, column: 1 };
-  expect(unmodelledPolicies([{ kind: "Deployment", count: 1, firstAt: at }])).toBeNull();
-  expect(unmodelledPolicies([{ kind: "CiliumNetworkPolicy", count: 2, firstAt: at }])).toContain("2 CiliumNetworkPolicy of the manifests left out");
+/** Of the pods of namespace prod. */
+function egressPolicy(name: string, egress: string, more = ""): string {
+  return `---\napiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: ${name}, namespace: prod}\nspec: {endpointSelector: {}, egress: ${egress}${more}}\n`;
+}
+
+const PARTNERS = egressPolicy("partners", '[{toCIDR: [203.0.113.0/24], toPorts: [{ports: [{port: "443", protocol: TCP}, {port: "8000", endPort: 8015, protocol: UDP}]}]}, {toEntities: [remote-node]}]', ", egressDeny: [{toCIDR: [203.0.113.66/32]}]");
+
+describe("bpf policy get", () => {
+  it("of an endpoint that no policy selects allows everything, both ways", async () => {
+    const compiled = await compileText(CLUSTER), map = policyMapOf(compiled.tables.networkPolicy, 12345);
+    expect(policyMapLines(map, new IdentityLabels(compiled, []))).toEqual([
+      "POLICY   DIRECTION   LABELS (source:key[=value])   PORT/PROTO   PROXY PORT   AUTH TYPE   BYTES   PACKETS   PREFIX   COOKIE",
+      "Allow    Ingress     ANY                           ANY          NONE         disabled    -       -         0        0",
+      "Allow    Egress      ANY                           ANY          NONE         disabled    -       -         0        0",
+    ]);
+    expect(policyMapLines(map, null)[1]).toMatch(/^Allow +Ingress +0 +ANY/);
+  });
+
+  it("has every entry: denials first, ingress before egress, then by identity, with a row for each further label", async () => {
+    const compiled = await compileText(CLUSTER + PARTNERS), map = policyMapOf(compiled.tables.networkPolicy, 12345);
+    expect(policyMapLines(map, new IdentityLabels(compiled, []))).toEqual([
+      "POLICY   DIRECTION   LABELS (source:key[=value])   PORT/PROTO      PROXY PORT   AUTH TYPE   BYTES   PACKETS   PREFIX   COOKIE",
+      "Deny     Egress      cidr:203.0.113.66/32          ANY             NONE         disabled    -       -         0        0",
+      "                     reserved:world",
+      "Allow    Ingress     ANY                           ANY             NONE         disabled    -       -         0        0",
+      "Allow    Egress      reserved:remote-node          ANY             NONE         disabled    -       -         0        0",
+      "Allow    Egress      reserved:kube-apiserver       ANY             NONE         disabled    -       -         0        0",
+      "                     reserved:remote-node",
+      "Allow    Egress      cidr:203.0.113.0/24           443/TCP         NONE         disabled    -       -         24       0",
+      "                     reserved:world",
+      "Allow    Egress      cidr:203.0.113.0/24           8000-8015/UDP   NONE         disabled    -       -         20       0",
+      "                     reserved:world",
+    ]);
+    expect(policyMapLines(map, null)).toHaveLength(1 + mapSize(map));
+  });
+
+  it("as JSON has Go's fields, ports as they lie in memory", async () => {
+    const { tables } = await compileText(CLUSTER + PARTNERS), records = policyMapRecords(policyMapOf(tables.networkPolicy, 12345));
+    // The bytes that were recorded: key 4000000002000000010601bb, value 0000c00001ffffff00000000 with another identity.
+    expect(records).toContainEqual({
+      ProxyPortNetwork: 0, Flags: 0xc0, AuthRequirement: 0, Precedence: 0xffffff01, Cookie: 0,
+      Key: { Prefixlen: 64, Identity: 0x0100_0001, TrafficDirection: 1, Nexthdr: 6, DestPortNetwork: 0xbb01 },
+    });
+    expect(records[0]).toMatchObject({ Flags: 1, Precedence: 0xffffffff, Key: { Prefixlen: 40, Nexthdr: 0 } });
+  });
+
+  it("names identities by CiliumIdentity objects without an endpoint, by family of the world, and the unknown by number", async () => {
+    const dual = '---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: cilium-config}\ndata: {enable-ipv6: "true"}\n';
+    const identity = "---\napiVersion: cilium.io/v2\nkind: CiliumIdentity\nmetadata: {name: \"777\"}\nsecurity-labels: {\"k8s:app\": gone}\n";
+    const cluster = await loadText(dual + CLUSTER + identity + egressPolicy("six", '[{toCIDR: ["2001:db8::/32", 198.51.100.0/24]}]'));
+    const labels = new IdentityLabels(compileTables(cluster, { semantics: "cilium-1.19" }), cluster.identities);
+    expect([777, 0x0100_0001, 0x0100_0002, 9, 10, 2, 4711].map((number) => labels.of(number))).toEqual([
+      ["k8s:app=gone"], ["cidr:2001:db8::/32", "reserved:world-ipv6"], ["cidr:198.51.100.0/24", "reserved:world-ipv4"], ["reserved:world-ipv4"],
+      ["reserved:world-ipv6"], ["reserved:world"], [],
+    ]);
+  });
 });
 
 it("status: the map's fill counts what found it full, and a node's lines name its devices and policies", async () => {

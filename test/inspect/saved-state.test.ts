@@ -2,12 +2,14 @@
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { formatAddress } from "../../src/cluster/cidr.ts";
 import { InputError } from "../../src/cluster/input-error.ts";
 import { runCommandLine } from "../../src/cli/program.ts";
 import { readState } from "../../src/inspect/saved-state.ts";
 import { tableDigest } from "../../src/inspect/table-digest.ts";
 import { fakeTerminal } from "../cli/fake-replay.ts";
-import { CLUSTER, FIXTURES, replayInto, Scratch, tablesOf, UNBUILT, type Written } from "../e2e/replayed.ts";
+import { captureOf, echo, SYN, tcp } from "../e2e/packets.ts";
+import { CLUSTER, DUAL_STACK, FIXTURES, replayInto, Scratch, tablesOf, UNBUILT, type Written } from "../e2e/replayed.ts";
 
 const scratch = new Scratch();
 afterAll(() => scratch.remove());
@@ -76,6 +78,14 @@ it("the digest of the tables is the same for the same manifests, wherever they l
   expect(tableDigest(await tablesOf(copy))).not.toBe(first);
 });
 
+it("the digest sees what network policy allows, down to a port", async () => {
+  const policies = join(scratch.folder, "policies");
+  cpSync(join(FIXTURES, "network-policy"), policies, { recursive: true });
+  const before = tableDigest(await tablesOf(CLUSTER, policies)), file = join(policies, "payment.yaml");
+  writeFileSync(file, readFileSync(file, "utf8").replace('port: "443"', 'port: "444"'));
+  expect(tableDigest(await tablesOf(CLUSTER, policies))).not.toBe(before);
+});
+
 describe.skipIf(UNBUILT !== "")(`what a replay leaves${UNBUILT === "" ? "" : ` (skipped: ${UNBUILT})`}`, () => {
   let written: Written;
   beforeAll(async () => {
@@ -111,6 +121,38 @@ describe.skipIf(UNBUILT !== "")(`what a replay leaves${UNBUILT === "" ? "" : ` (
     const changed = await run("status", "--state", written.folder, "--cluster", join(FIXTURES, "cluster-tiny"));
     expect(changed.code).toBe(2);
     expect(changed.err).toContain("no longer say what they said in that replay");
+  });
+
+  it("of a service lists the backend that each connection was given, by its number", async () => {
+    const model = join(FIXTURES, "cluster-services"), ports = [41_000, 41_001, 41_002, 41_003, 41_004, 41_005, 41_006, 41_007];
+    const sent = ports.map((port) => tcp({ from: "10.244.1.10", to: "10.96.0.20" }, port, 443, SYN));
+    const { folder } = await replayInto(scratch.place(), [scratch.file("service.pcap", captureOf(sent))], model);
+    const { backends } = (await tablesOf(model)).services.ipv4, { conntrack } = await readState(folder);
+    const entries = conntrack.get("node-a") ?? [], services = entries.filter(({ flags }) => flags === 4);
+    expect(services).toHaveLength(ports.length);
+    for (const { backendId, sourcePort, destinationPort, lastRxReport } of services) {
+      const backend = backends.find(({ id }) => id === backendId) ?? expect.fail(`no backend ${backendId}`), port = ports.find((each) => each === sourcePort || each === destinationPort);
+      expect(lastRxReport).toBe(0);
+      // The connection to the backend itself has an entry too; in keys the remote end is the source.
+      expect(entries).toContainEqual(expect.objectContaining({ flags: 0, source: formatAddress(backend.address), sourcePort: port, destinationPort: backend.port, backendId: 0 }));
+    }
+    const { out } = await run("bpf", "ct", "list", "--state", folder, "--node", "node-a");
+    expect([...out.matchAll(/^TCP SVC 10\.244\.1\.10:\d+ -> 10\.96\.0\.20:443 .* BackendID=(\d+) /gm)].map(([, id]) => Number(id)).sort()).toEqual(services.map(({ backendId }) => backendId).sort());
+  });
+
+  it("of a dual-stack cluster lists the maps of both families", async () => {
+    const sent = [["10.0.1.10", "203.0.113.10"], ["fd00:10:1::10", "2001:db8:113::10"]].map(([from = "", to = ""]) => tcp({ from, to }, 43_210, 443, SYN));
+    const { folder } = await replayInto(scratch.place(), [scratch.file("dual.pcap", captureOf([...sent, echo({ from: "fd00:10:1::10", to: "2001:db8:113::10" }, 77)]))], DUAL_STACK);
+    const { header } = await readState(folder);
+    expect(new Set(header.maps.map(({ map }) => map))).toEqual(new Set(["cilium_ct4_global", "cilium_ct_any4_global", "cilium_ct6_global", "cilium_ct_any6_global", "cilium_snat_v4_external", "cilium_snat_v6_external"]));
+    const { out: conntrack } = await run("bpf", "ct", "list", "--state", folder, "--node", "worker-1");
+    expect(conntrack).toMatch(/^TCP OUT 10\.0\.1\.10:43210 -> 203\.0\.113\.10:443 /m);
+    expect(conntrack).toMatch(/^TCP OUT \[fd00:10:1::10\]:43210 -> \[2001:db8:113::10\]:443 /m);
+    expect(conntrack).toMatch(/^ICMPv6 OUT \[fd00:10:1::10\]:\d+ -> \[2001:db8:113::10\]:\d+ /m);
+    const { out: nat } = await run("bpf", "nat", "list", "--state", folder, "--node", "gateway-1");
+    expect(nat).toMatch(/^TCP OUT \[fd00:10:1::10\]:43210 -> \[2001:db8:113::10\]:443 XLATE_SRC \[fd00:c0a8:1::50\]:43210 /m);
+    expect(nat).toMatch(/^TCP IN \[2001:db8:113::10\]:443 -> \[fd00:c0a8:1::50\]:43210 XLATE_DST \[fd00:10:1::10\]:43210 /m);
+    expect(nat).toMatch(/^TCP OUT 10\.0\.1\.10:43210 -> 203\.0\.113\.10:443 XLATE_SRC 192\.168\./m);
   });
 
   it("says how much of a map it does not hold", async () => {

@@ -4,8 +4,8 @@ import { type Labels, selectorMatches, type Selector } from "../../cluster/selec
 import { CLUSTER_LABEL, flattenSources } from "../identity-labels.ts";
 import type { CidrIdentities } from "./cidr-identities.ts";
 
-/** pkg/identity/numericidentity.go, by the reserved label that entities name. */
-const RESERVED: ReadonlyMap<string, readonly number[]> = new Map([
+/** pkg/identity/numericidentity.go, by the reserved label that entities name; without the worlds. */
+export const RESERVED_IDENTITIES: ReadonlyMap<string, readonly number[]> = new Map([
   ["host", [1]], ["unmanaged", [3]], ["health", [4]], ["init", [5]], ["remote-node", [6, 7]], ["kube-apiserver", [7]], ["ingress", [8]],
 ]);
 const NONE: readonly number[] = [];
@@ -23,7 +23,7 @@ export class KnownIdentities {
     const labels = new Map<number, Labels>();
     for (const { number, securityLabels } of identities) labels.set(number, flattenSources(securityLabels));
     for (const { identity, labels: own } of endpoints) if (!labels.has(identity)) labels.set(identity, own);
-    for (const [name, numbers] of RESERVED) {
+    for (const [name, numbers] of RESERVED_IDENTITIES) {
       for (const number of numbers) labels.set(number, new Map([...(labels.get(number) ?? []), [`reserved.${name}`, ""]]));
     }
     for (const number of cidrs.outside(null)) labels.set(number, new Map([["reserved.world", ""]]));
@@ -51,9 +51,9 @@ export class KnownIdentities {
       case "world-ipv6": return this.#cidrs.outside(6);
       case "cluster": {
         const pods = this.selected([{ key: CLUSTER_LABEL, operator: "In", values: new Set([this.#clusterName]) }]);
-        return [...new Set([...[...RESERVED.values()].flat(), ...pods])];
+        return [...new Set([...[...RESERVED_IDENTITIES.values()].flat(), ...pods])];
       }
-      default: return RESERVED.get(name) ?? NONE;
+      default: return RESERVED_IDENTITIES.get(name) ?? NONE;
     }
   }
 }

@@ -15,6 +15,8 @@ const DENY_ALL: PolicyPort = { ...ALLOW_ALL, deny: true, precedence: precedenceO
 const ANY: readonly number[] = [0];
 /** What pods get is not restricted here. */
 const INGRESS: PolicyMapGroup = { direction: "ingress", identities: ANY, ports: [ALLOW_ALL] };
+/** The map of a pod that no policy selects. */
+export const UNRESTRICTED: EndpointPolicyMap = { groups: [{ direction: "egress", identities: ANY, ports: [ALLOW_ALL] }, INGRESS], lockedDown: false };
 const LOCKED_DOWN: readonly PolicyMapGroup[] = [
   { direction: "egress", identities: ANY, ports: [DENY_ALL] }, { direction: "ingress", identities: ANY, ports: [DENY_ALL] },
 ];
