@@ -1,7 +1,10 @@
-import type { ClusterAddress, ClusterAddress6 } from "./image/cluster-addresses.ts";
+import type { ClusterAddressOf } from "./image/cluster-addresses.ts";
 import { hashWord } from "./image/static-hash.ts";
 import { mixWords } from "./image/static-hash6.ts";
 import { wireWord } from "./image/arena.ts";
+
+/** An address, the number it stands for (a node's) and what it is as. */
+export type BookedAddress<Address> = Pick<ClusterAddressOf<Address>, "address" | "node" | "kind">;
 
 /** Which node an address belongs to, for steering. Addresses are read where they lie in a frame. */
 export interface AddressBook {
@@ -15,6 +18,21 @@ export interface AddressBook {
 
 export function wordAt(bytes: Uint8Array, at: number): number {
   return (bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 24);
+}
+
+/** The 4 or 16 bytes of an address in wire order. */
+export function addressBytes(address: number | bigint): Uint8Array {
+  const bytes = new Uint8Array(typeof address === "bigint" ? 16 : 4), view = new DataView(bytes.buffer);
+  if (typeof address === "bigint") {
+    view.setBigUint64(0, address >> 64n);
+    view.setBigUint64(8, BigInt.asUintN(64, address));
+  } else view.setUint32(0, address);
+  return bytes;
+}
+
+/** The kernel's hashAddress6 of the 16 bytes at bytes[at]. */
+export function hashAddress6(bytes: Uint8Array, at: number): number {
+  return mixWords(wordAt(bytes, at), wordAt(bytes, at + 4), wordAt(bytes, at + 8), wordAt(bytes, at + 12));
 }
 
 function slotsFor(entries: number): number {
@@ -31,7 +49,7 @@ export class AddressBook4 implements AddressBook {
   readonly #slots: Int32Array;
   readonly #mask: number;
 
-  constructor(addresses: readonly ClusterAddress[]) {
+  constructor(addresses: readonly BookedAddress<number>[]) {
     const slots = slotsFor(addresses.length);
     this.#slots = new Int32Array(slots * WORDS);
     this.#mask = slots - 1;
@@ -76,13 +94,12 @@ export class AddressBook6 implements AddressBook {
   readonly #slots: Int32Array;
   readonly #mask: number;
 
-  constructor(addresses: readonly ClusterAddress6[]) {
-    const slots = slotsFor(addresses.length), key = new Uint8Array(16), view = new DataView(key.buffer);
+  constructor(addresses: readonly BookedAddress<bigint>[]) {
+    const slots = slotsFor(addresses.length);
     this.#slots = new Int32Array(slots * WORDS6);
     this.#mask = slots - 1;
     for (const { address, node, kind } of addresses) {
-      view.setBigUint64(0, address >> 64n);
-      view.setBigUint64(8, BigInt.asUintN(64, address));
+      const key = addressBytes(address);
       let slot = this.hash(key, 0) & this.#mask;
       while ((this.#slots[slot * WORDS6 + KIND6] ?? 0) !== 0) slot = (slot + 1) & this.#mask;
       for (let k = 0; k < 4; k++) this.#slots[slot * WORDS6 + k] = wordAt(key, 4 * k);
@@ -111,6 +128,6 @@ export class AddressBook6 implements AddressBook {
   }
 
   hash(bytes: Uint8Array, at: number): number {
-    return mixWords(wordAt(bytes, at), wordAt(bytes, at + 4), wordAt(bytes, at + 8), wordAt(bytes, at + 12));
+    return hashAddress6(bytes, at);
   }
 }

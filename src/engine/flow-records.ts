@@ -4,7 +4,7 @@ import {
   F_IDENTITY, F_LAST, F_LAST_NSEC, F_LAST_SEC, F_NAT_ADDR, F_NAT_PORT, F_OUTCOME, F_POLICY, F_REPLY_BYTES, F_REPLY_PACKETS, FF_EXCLUDED,
   F_BACKEND, F_BACKEND_PORT, F_SERVICE, FF_OPENER_ASSUMED, FF_OPENER_OUTSIDE,
 } from "../kernel/layout-flow.ts";
-import { F6_NAT_ADDR, F6_TAIL, S_FLOW6, TAIL_DADDR, TAIL_SADDR } from "../kernel/layout6.ts";
+import { F6_BACKEND, F6_NAT_ADDR, F6_TAIL, S_FLOW6, TAIL_DADDR, TAIL_SADDR } from "../kernel/layout6.ts";
 import type { Address, FlowOutcome, FlowRecord } from "../observe/run-result.ts";
 import type { ClusterMemory } from "./cluster-memory.ts";
 import { entriesOf } from "./gather.ts";
@@ -39,27 +39,32 @@ export function* flowRecords(memory: ClusterMemory, limit: number): Generator<Fl
   }
 }
 
-/** Who speaks in a flow, and the source's address after translation, 0 or 0n for none. */
+/** Who speaks in a flow, the source's address after translation and the service's backend, 0 or 0n for none. */
 interface FlowEnds {
   readonly source: Address;
   readonly destination: Address;
   readonly natAddress: Address;
+  readonly backend: Address;
 }
+
+function isNone(address: Address): boolean { return address === 0 || address === 0n; }
 
 function ends4(view: DataView, at: number): FlowEnds {
   const address = (offset: number): number => addressOf(view.getInt32(at + offset, true));
-  return { source: address(K1), destination: address(K2), natAddress: address(F_NAT_ADDR) };
+  return { source: address(K1), destination: address(K2), natAddress: address(F_NAT_ADDR), backend: address(F_BACKEND) };
 }
 
 function ends6(view: DataView, at: number): FlowEnds {
   const address = (offset: number): bigint => getAddress6(view, at + offset);
-  return { source: address(F6_TAIL + TAIL_DADDR), destination: address(F6_TAIL + TAIL_SADDR), natAddress: address(F6_NAT_ADDR) };
+  return {
+    source: address(F6_TAIL + TAIL_DADDR), destination: address(F6_TAIL + TAIL_SADDR), natAddress: address(F6_NAT_ADDR), backend: address(F6_BACKEND),
+  };
 }
 
 function readFlow(view: DataView, at: number, ends: (view: DataView, at: number) => FlowEnds): FlowRecord {
   const word = (offset: number): number => view.getInt32(at + offset, true), f64 = (offset: number): number => view.getFloat64(at + offset, true);
-  const k0 = word(K0), ports = word(K3), flags = word(F_FLAGS), { source, destination, natAddress } = ends(view, at);
-  const sourcePort = wirePort(ports & 0xffff), natPort = wirePort(word(F_NAT_PORT)), untouched = natAddress === 0 || natAddress === 0n;
+  const k0 = word(K0), ports = word(K3), flags = word(F_FLAGS), { source, destination, natAddress, backend } = ends(view, at);
+  const sourcePort = wirePort(ports & 0xffff), natPort = wirePort(word(F_NAT_PORT)), untouched = isNone(natAddress);
   const assumed = (flags & FF_OPENER_ASSUMED) !== 0, outside = (flags & FF_OPENER_OUTSIDE) !== 0;
   return {
     protocol: (k0 >> 8) & 0xff, source, sourcePort, destination, destinationPort: wirePort(ports >>> 16),
@@ -67,7 +72,7 @@ function readFlow(view: DataView, at: number, ends: (view: DataView, at: number)
     sourceNode: k0 >>> 16, gatewayNode: word(F_GATEWAY_NODE), policy: word(F_POLICY), excluded: (flags & FF_EXCLUDED) !== 0, identity: word(F_IDENTITY),
     service: word(F_SERVICE) === 0 ? null : {
       index: word(F_SERVICE) - 1,
-      backend: word(F_BACKEND) === 0 ? null : { address: addressOf(word(F_BACKEND)), port: wirePort(word(F_BACKEND_PORT)) },
+      backend: isNone(backend) ? null : { address: backend, port: wirePort(word(F_BACKEND_PORT)) },
     },
     opener: assumed ? (outside ? "assumed-outside" : "assumed-pod") : outside ? "outside" : "pod",
     outcome: OUTCOMES[word(F_OUTCOME)] ?? "passed",

@@ -19,37 +19,55 @@ const HOP_BY_HOP = 0, ROUTING = 43, FRAGMENT = 44, AUTHENTICATION = 51, DESTINAT
 const MOST_EXTENSIONS = 4;
 
 /** The upper-layer header that a packet holds; one object, filled anew by each readUpper. */
-interface Upper {
+export interface Upper {
   protocol: number;
   /** From the start of the IP header; behind `length` where the packet was cut before. */
   offset: number;
   /** The packet is a fragment, and not the first one. */
   isLater: boolean;
+  /** The packet is a fragment; then its identification, and the protocol that its datagram is known by (RFC 8200 section 4.5). */
+  isFragment: boolean;
+  identification: number;
+  fragmentProtocol: number;
 }
 
-const upper: Upper = { protocol: 0, offset: 0, isLater: false };
+const upper: Upper = { protocol: 0, offset: 0, isLater: false, isFragment: false, identification: 0, fragmentProtocol: 0 };
 
-function readUpper(family: IpFamily, bytes: Uint8Array, ip: number, length: number): Upper {
+/** Finds the upper-layer header of the packet at bytes[ip], of which `length` bytes were captured. */
+export function readUpper(family: IpFamily, bytes: Uint8Array, ip: number, length: number): Upper {
   if (family.version === 4) {
     upper.protocol = at(bytes, ip + 9);
     upper.offset = (at(bytes, ip) & 0x0f) * 4;
     upper.isLater = (at(bytes, ip + 6) & 0x1f) !== 0 || at(bytes, ip + 7) !== 0;
+    upper.isFragment = upper.isLater || (at(bytes, ip + 6) & 0x20) !== 0;
+    upper.identification = at(bytes, ip + 4) * 256 + at(bytes, ip + 5);
+    upper.fragmentProtocol = upper.protocol;
     return upper;
   }
   upper.protocol = at(bytes, ip + 6);
   upper.offset = family.header;
   upper.isLater = false;
+  upper.isFragment = false;
   for (let k = 0; k < MOST_EXTENSIONS && isExtension(upper.protocol); k++) {
     if (upper.offset + 8 > length) {
       upper.offset = length + 1;
       return upper;
     }
     const header = ip + upper.offset, kind = upper.protocol, units = at(bytes, header + 1);
-    if (kind === FRAGMENT && (at(bytes, header + 2) !== 0 || (at(bytes, header + 3) & 0xf8) !== 0)) upper.isLater = true;
+    if (kind === FRAGMENT) readFragment(bytes, header);
     upper.offset += kind === FRAGMENT ? 8 : kind === AUTHENTICATION ? (units + 2) * 4 : (units + 1) * 8;
     upper.protocol = at(bytes, header);
   }
   return upper;
+}
+
+/** The fragment header at bytes[header]. */
+function readFragment(bytes: Uint8Array, header: number): void {
+  const offset = at(bytes, header + 2) * 256 + (at(bytes, header + 3) & 0xf8), isMore = (at(bytes, header + 3) & 1) !== 0;
+  if (offset !== 0) upper.isLater = true;
+  if (offset !== 0 || isMore) upper.isFragment = true;
+  upper.identification = at(bytes, header + 4) * 0x1_000000 + at(bytes, header + 5) * 0x1_0000 + at(bytes, header + 6) * 256 + at(bytes, header + 7);
+  upper.fragmentProtocol = at(bytes, header);
 }
 
 function isExtension(protocol: number): boolean {

@@ -26,8 +26,6 @@ export class Steering {
   readonly #book6: AddressBook;
   readonly #tunnelPort: number;
   readonly #services: ServiceBook | null;
-  readonly #endBytes = new Uint8Array(4);
-  readonly #end = new DataView(this.#endBytes.buffer);
 
   /** `book6` is empty where the installation has no IPv6; `services` is null where no service is translated packet by packet. */
   constructor(book4: AddressBook, book6: AddressBook, tunnelPort: number, services: ServiceBook | null = null) {
@@ -102,27 +100,24 @@ export class Steering {
   #shardOf(family: IpFamily, bytes: Uint8Array, ip: number, length: number, from: number, to: number): number {
     const book = this.#bookOf(family), quoted = this.#quotedRemote(family, bytes, ip, length);
     if (quoted >= 0) return book.hash(bytes, quoted) & SHARD_MASK;
-    if (this.#services !== null && family === IPV4 && (from < 0) !== (to < 0)) {
-      const backend = this.#backend(this.#services, bytes, ip, length, from >= 0);
-      if (backend !== null) return this.#shardOfEnd(backend, book.nodeOf(from >= 0 ? from : to));
+    if (this.#services !== null && (from < 0) !== (to < 0)) {
+      const shard = this.#shardOfService(this.#services, family, bytes, ip, length, from >= 0, book.nodeOf(from >= 0 ? from : to));
+      if (shard >= 0) return shard;
     }
     if (isOutside(book, from)) return book.hash(bytes, ip + family.source) & SHARD_MASK;
     if (isOutside(book, to)) return book.hash(bytes, ip + family.destination) & SHARD_MASK;
     return shardOfNodes(book.nodeOf(from), book.nodeOf(to));
   }
 
-  /** The backend that a pod and a service have between them; the pod itself behind the service loopback. Null for other pairs. */
-  #backend(services: ServiceBook, bytes: Uint8Array, ip: number, length: number, toService: boolean): number | null {
-    const source = wordAt(bytes, ip + IPV4.source), destination = wordAt(bytes, ip + IPV4.destination);
-    const client = toService ? source : destination, service = toService ? destination : source;
-    return services.isLoopback(service) ? client : services.backendOf(bytes, ip, length, client, service, toService);
-  }
-
-  /** Shard of what a pod of `node` and the IPv4 address (a wire word) have between them. */
-  #shardOfEnd(address: number, node: number): number {
-    this.#end.setInt32(0, address, true);
-    const end = this.#book4.find(this.#endBytes, 0);
-    return isOutside(this.#book4, end) ? this.#book4.hash(this.#endBytes, 0) & SHARD_MASK : shardOfNodes(node, this.#book4.nodeOf(end));
+  /** Shard of what a pod of `node` and a service have between them: that of pod and backend, or of the pod and itself behind the
+   * service loopback. -1 for other pairs. */
+  #shardOfService(services: ServiceBook, family: IpFamily, bytes: Uint8Array, ip: number, length: number, toService: boolean, node: number): number {
+    const source = ip + family.source, destination = ip + family.destination;
+    if (services.isLoopback(family, bytes, toService ? destination : source)) return shardOfNodes(node, node);
+    const backend = services.backendOf(family, bytes, ip, length, toService);
+    if (backend === null) return -1;
+    const book = this.#bookOf(family), end = book.find(backend, 0);
+    return isOutside(book, end) ? book.hash(backend, 0) & SHARD_MASK : shardOfNodes(node, book.nodeOf(end));
   }
 
   /** Where the address of the end outside the cluster lies, of the flow that an ICMP error quotes; -1 for anything else. */

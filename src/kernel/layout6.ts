@@ -106,7 +106,9 @@ export const S_FRAG6: i32 = 440;
 export const S_RETRIES6: i32 = 488;
 export const S_FLOW6: i32 = 624;
 
-// ── Flow record: as for IPv4 (layout-flow.ts; F_NAT_ADDR stays 0), then the address after translation, all zero for none ─
-export const F6_NAT_ADDR: i32 = 176;
-export const F6_TAIL: i32 = 192;
+// ── Flow record: as for IPv4 (layout-flow.ts; F_NAT_ADDR and F_BACKEND stay 0), then the address after translation and the
+// service's backend, all zero for none ────────────────────────────────────────────────────────────────────────────────
+export const F6_NAT_ADDR: i32 = 168;
+export const F6_BACKEND: i32 = 184;
+export const F6_TAIL: i32 = 200;
 export const F6_STRIDE: i32 = 256;

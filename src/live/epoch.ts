@@ -9,7 +9,7 @@ export function makeEpoch(number: number, tables: DatapathTables, image: Pick<Cl
   return {
     number, nodes: image.nodes, addresses: image.addresses, book: clusterAddresses(tables), nodesHere: [...here], tunnelPort: tables.config.tunnelPort,
     around: surroundings(tables, here), nextHops: nextHops(tables, here),
-    services: { services: tables.services, nodes: tables.nodes.map(({ serviceLoopback4 }) => ({ serviceLoopback4 })) },
+    services: { services: tables.services, nodes: tables.nodes.map(({ serviceLoopback4, serviceLoopback6 }) => ({ serviceLoopback4, serviceLoopback6 })) },
   };
 }
 

@@ -83,8 +83,9 @@ export interface FlowRecord {
   readonly destinationPort: number;
   /** The tuple as it leaves the cluster; null where it never left or left unchanged. */
   readonly translated: { readonly source: Address; readonly sourcePort: number } | null;
-  /** The entry in services.ipv4 that translated it, and where to; null for none, a backend of null for a service without one. */
-  readonly service: { readonly index: number; readonly backend: { readonly address: number; readonly port: number } | null } | null;
+  /** The entry in the services of the destination's family that translated it, and where to; null for none, a backend of null
+   * for a service without one. */
+  readonly service: { readonly index: number; readonly backend: { readonly address: Address; readonly port: number } | null } | null;
   readonly sourceNode: number;
   readonly gatewayNode: number;
   readonly policy: number;

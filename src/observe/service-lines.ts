@@ -2,9 +2,9 @@
 import { formatSourceRef } from "../cluster/source.ts";
 import type { DatapathTables } from "../control/tables.ts";
 import type { FlowLine } from "./flow-shape.ts";
-import { formatIpv4 } from "./ip-text.ts";
+import { formatAddress } from "./ip-text.ts";
 import type { Report } from "./report-shape.ts";
-import type { FlowRecord, Tally } from "./run-result.ts";
+import type { Address, FlowRecord, Tally } from "./run-result.ts";
 import type { TableNames } from "./table-names.ts";
 
 /** Pairs of service and backend in the report. */
@@ -12,9 +12,10 @@ const MOST_USES = 256;
 
 /** What flows did with one backend of one service. */
 export interface ServiceUse {
-  /** Index into services.ipv4.entries. */
+  readonly family: 4 | 6;
+  /** Index into the entries of the family's services. */
   readonly entry: number;
-  readonly backend: { readonly address: number; readonly port: number } | null;
+  readonly backend: { readonly address: Address; readonly port: number } | null;
   flows: number;
   readonly forward: { packets: number; bytes: number };
   readonly reply: { packets: number; bytes: number };
@@ -24,10 +25,11 @@ export interface ServiceUse {
 export class ServiceUses {
   readonly #uses = new Map<string, ServiceUse>();
 
-  add({ service, forward, reply }: FlowRecord): void {
+  add(flow: FlowRecord): void {
+    const { service, forward, reply } = flow;
     if (service === null) return;
-    const { index, backend } = service, key = `${index} ${backend === null ? "" : `${backend.address} ${backend.port}`}`;
-    const use = this.#uses.get(key) ?? { entry: index, backend, flows: 0, forward: { packets: 0, bytes: 0 }, reply: { packets: 0, bytes: 0 } };
+    const family = familyOf(flow), { index, backend } = service, key = `${family} ${index} ${backend === null ? "" : `${backend.address} ${backend.port}`}`;
+    const use = this.#uses.get(key) ?? { family, entry: index, backend, flows: 0, forward: { packets: 0, bytes: 0 }, reply: { packets: 0, bytes: 0 } };
     use.flows += 1;
     addTo(use.forward, forward);
     addTo(use.reply, reply);
@@ -36,10 +38,17 @@ export class ServiceUses {
 
   /** Busiest first. */
   list(): readonly ServiceUse[] {
-    const address = ({ backend }: ServiceUse): number => backend?.address ?? 0, port = ({ backend }: ServiceUse): number => backend?.port ?? 0;
-    return [...this.#uses.values()].sort((a, b) => b.forward.packets - a.forward.packets || a.entry - b.entry || address(a) - address(b) || port(a) - port(b));
+    const port = ({ backend }: ServiceUse): number => backend?.port ?? 0;
+    const address = ({ backend }: ServiceUse): Address => backend?.address ?? 0;
+    return [...this.#uses.values()].sort((a, b) =>
+      b.forward.packets - a.forward.packets || a.family - b.family || a.entry - b.entry || byAddress(address(a), address(b)) || port(a) - port(b));
   }
 }
+
+/** Addresses of one family, or 0 for none. */
+function byAddress(a: Address, b: Address): number { return a < b ? -1 : a > b ? 1 : 0; }
+
+function familyOf({ destination }: FlowRecord): 4 | 6 { return typeof destination === "number" ? 4 : 6; }
 
 function addTo(sum: { packets: number; bytes: number }, { packets, bytes }: Tally): void {
   sum.packets += packets;
@@ -48,10 +57,10 @@ function addTo(sum: { packets: number; bytes: number }, { packets, bytes }: Tall
 
 /** The service of a flow for flows.jsonl. Where sockets translate, a flow to a service's address has met none. */
 export function flowService(flow: FlowRecord, names: TableNames): FlowLine["service"] {
-  const name = flow.service === null ? names.serviceAt(flow.destination, flow.destinationPort, flow.protocol) : names.service(flow.service.index);
+  const name = flow.service === null ? names.serviceAt(flow.destination, flow.destinationPort, flow.protocol) : names.service(familyOf(flow), flow.service.index);
   if (name === null) return null;
   const backend = flow.service?.backend ?? null;
-  return { name, backend: backend === null ? null : { address: formatIpv4(backend.address), port: backend.port, pod: names.pod(backend.address) } };
+  return { name, backend: backend === null ? null : { address: formatAddress(backend.address), port: backend.port, pod: names.pod(backend.address) } };
 }
 
 /** The report's part on services. */
@@ -63,12 +72,12 @@ export function reportServices({ services }: DatapathTables, uses: readonly Serv
     frontends: services.ipv4.entries.length + services.ipv6.entries.length,
     backends: services.ipv4.backends.length + services.ipv6.backends.length,
     untranslatedFlows: untranslated,
-    use: uses.slice(0, MOST_USES).map(({ entry, backend, flows, forward, reply }) => {
-      const frontend = services.ipv4.entries[entry], object = frontend === undefined ? undefined : services.objects[frontend.service];
+    use: uses.slice(0, MOST_USES).map(({ family, entry, backend, flows, forward, reply }) => {
+      const frontend = (family === 4 ? services.ipv4 : services.ipv6).entries[entry], object = frontend === undefined ? undefined : services.objects[frontend.service];
       return {
-        service: names.service(entry) ?? "?", at: object === undefined ? null : formatSourceRef(object.at),
-        address: formatIpv4(frontend?.address ?? 0), port: frontend?.port ?? 0,
-        backend: backend === null ? null : { address: formatIpv4(backend.address), port: backend.port, pod: names.pod(backend.address) },
+        service: object?.name ?? "?", at: object === undefined ? null : formatSourceRef(object.at),
+        address: formatAddress(frontend?.address ?? 0), port: frontend?.port ?? 0,
+        backend: backend === null ? null : { address: formatAddress(backend.address), port: backend.port, pod: names.pod(backend.address) },
         flows, forward: { ...forward }, reply: { ...reply },
       };
     }),

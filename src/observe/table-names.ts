@@ -11,8 +11,8 @@ export interface TableNames {
   networkPolicy(index: number): string | null;
   /** namespace/name of the pod that has the address, null for none. */
   pod(address: Address): string | null;
-  /** namespace/name of the service of an entry of services.ipv4, by its index. */
-  service(entry: number): string | null;
+  /** namespace/name of the service of an entry of a family's services, by its index. */
+  service(family: 4 | 6, entry: number): string | null;
   /** The same by its address, port and protocol; null for none. */
   serviceAt(address: Address, port: number, protocol: number): string | null;
 }
@@ -24,12 +24,15 @@ export function tableNames(tables: DatapathTables): TableNames {
   for (const node of tables.nodes) {
     for (const { host, address, label } of [...node.endpoints, ...node.endpoints6]) if (!host) pods.set(keyOf(address), label);
   }
-  const { objects, ipv4 } = tables.services;
-  const service = (entry: number): string | null => objects[ipv4.entries[entry]?.service ?? -1]?.name ?? null;
-  const addresses = new Map(ipv4.entries.map(({ address, port, protocol }, index) => [`${address} ${port} ${protocol}`, index]));
+  const { objects } = tables.services, nameOf = (index: number): string | null => objects[index]?.name ?? null;
+  const frontends = new Map<string, number>();
+  // The destination's own family names it: 0xa600001 is 10.96.0.1 as well as ::a60:1.
+  const frontendKey = (address: Address, port: number, protocol: number): string => `${typeof address} ${address} ${port} ${protocol}`;
+  for (const { address, port, protocol, service } of [...tables.services.ipv4.entries, ...tables.services.ipv6.entries])
+    frontends.set(frontendKey(address, port, protocol), service);
   return {
-    service,
-    serviceAt: (address, port, protocol) => (addresses.size === 0 ? null : service(addresses.get(`${address} ${port} ${protocol}`) ?? -1)),
+    service: (family, entry) => nameOf((family === 4 ? tables.services.ipv4 : tables.services.ipv6).entries[entry]?.service ?? -1),
+    serviceAt: (address, port, protocol) => (frontends.size === 0 ? null : nameOf(frontends.get(frontendKey(address, port, protocol)) ?? -1)),
     node: (index) => tables.nodes[index]?.name ?? null,
     policy: (index) => tables.policies[index]?.name ?? null,
     networkPolicy: (index) => tables.networkPolicy.policies[index]?.title ?? null,

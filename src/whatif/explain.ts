@@ -13,7 +13,7 @@ import { type OtherOutcomes, otherOutcomes, undetermined } from "./other-outcome
 import { isIcmp, type PacketRequest } from "./packet-request.ts";
 import { policyCondition, policyFact } from "./policy-verdict.ts";
 import { PROBE_TTL, probeFrame, type ProbeTuple, readTuple } from "./probe-frame.ts";
-import { backendAt, drawAtSocket, serviceChoice, type ServiceChoice, type ServiceControl, serviceEntry, serviceFacts } from "./service-choice.ts";
+import { backendAt, backendOf, drawAtSocket, serviceChoice, type ServiceChoice, type ServiceControl, serviceEntry, serviceFacts } from "./service-choice.ts";
 import type { HookStep, SingleResult, SingleRun } from "./single-run.ts";
 
 export interface ExplainedStep {
@@ -105,8 +105,8 @@ function ends(tables: DatapathTables, { pod, node, destination, destinationPort,
   };
 }
 
-function toBackend({ tables }: ServiceControl, entry: ServiceEntryOf<number>, asked: PacketRequest, seed: number): PacketRequest {
-  const id = drawAtSocket(entry, asked, seed), backend = tables.services.ipv4.backends.find((each) => each.id === id);
+function toBackend(control: ServiceControl, entry: ServiceEntryOf<Address>, asked: PacketRequest, seed: number): PacketRequest {
+  const backend = backendOf(control, entry, drawAtSocket(entry, asked, seed));
   return backend === undefined ? asked : { ...asked, destination: backend.address, destinationPort: backend.port };
 }
 

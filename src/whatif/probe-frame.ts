@@ -1,5 +1,6 @@
 // Frames of our own making for one synthetic packet and its answer: Ethernet, IPv4 (RFC 791) or IPv6 (RFC 8200), TCP, UDP or an
 // echo with right checksums.
+import { addressBytes } from "../engine/address-book.ts";
 import type { Address } from "../observe/run-result.ts";
 import { ICMP6, isIcmp, TCP, UDP } from "./packet-request.ts";
 
@@ -40,10 +41,6 @@ export function probeFrame(tuple: ProbeTuple, isAnswer: boolean): Uint8Array {
   }
   frame.set(l4, ETH + header);
   return frame;
-}
-
-function addressBytes(address: Address): Uint8Array {
-  return Buffer.from(address.toString(16).padStart(typeof address === "bigint" ? 32 : 8, "0"), "hex");
 }
 
 function l4Bytes(tuple: ProbeTuple, addresses: Uint8Array, isAnswer: boolean): Uint8Array {

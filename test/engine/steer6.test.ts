@@ -20,7 +20,7 @@ function entry(text: string, node: number, kind: number): ClusterAddress6 {
 const book = new AddressBook6([
   entry(POD, 1, ADDRESS_POD), entry(OTHER_POD, 2, ADDRESS_POD), entry(NODE, 1, ADDRESS_NODE), entry(EGRESS, 3, ADDRESS_FURTHER),
 ]);
-const gateways = new AddressBook4([{ address: 0xc0a8010c, node: 3, kind: ADDRESS_NODE, ifindex: 2, mac: [] }]);
+const gateways = new AddressBook4([{ address: 0xc0a8010c, node: 3, kind: ADDRESS_NODE }]);
 
 function steered(packet: Uint8Array, atPods: boolean, family: IpFamily = IPV6): Steering {
   const steering = new Steering(gateways, book, TUNNEL_PORT);

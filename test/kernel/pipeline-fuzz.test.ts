@@ -6,15 +6,16 @@ import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
 import { loadCluster } from "../../src/cluster/load.ts";
 import { compileTables } from "../../src/control/compile.ts";
-import { type DatapathConfig, type DatapathTables, NO_SERVICES, type ServiceTables } from "../../src/control/tables.ts";
+import { type DatapathConfig, type DatapathTables, NO_SERVICES, type ServiceMapsOf, type ServiceTables } from "../../src/control/tables.ts";
 import { type AddressBook, AddressBook4, AddressBook6 } from "../../src/engine/address-book.ts";
+import { getAddress6 } from "../../src/engine/image/address6.ts";
 import { Arena, sharedMemory } from "../../src/engine/image/arena.ts";
 import { ADDRESS_POD, clusterAddresses, clusterAddresses6 } from "../../src/engine/image/cluster-addresses.ts";
 import { type Kernel, kernelOn } from "../../src/engine/kernel-instance.ts";
 import { S_CT, S_FLOW, S_FRAG, S_NAT, T_ENTRIES, T_EVICTED, T_LIVE, T_STRIDE, T_USED } from "../../src/kernel/layout.ts";
-import { S_CT6, S_FLOW6, S_FRAG6, S_NAT6 } from "../../src/kernel/layout6.ts";
+import { F6_BACKEND, S_CT6, S_FLOW6, S_FRAG6, S_NAT6 } from "../../src/kernel/layout6.ts";
 import {
-  F_DROP_PACKETS, F_FWD_PACKETS, F_REPLY_PACKETS, OUT_DELIVERED, OUT_DROPPED, OUT_FORWARDED, OUT_IGNORED, OUT_PASSED,
+  F_BACKEND, F_DROP_PACKETS, F_FWD_PACKETS, F_REPLY_PACKETS, F_SERVICE, OUT_DELIVERED, OUT_DROPPED, OUT_FORWARDED, OUT_IGNORED, OUT_PASSED,
 } from "../../src/kernel/layout-flow.ts";
 import type * as CheckedMemory from "../../src/kernel/mem.checked.ts";
 import {
@@ -52,8 +53,9 @@ interface Model {
   readonly block: number;
 }
 
-/** "restricted" and "services": the IPv4 cluster, its pods under a network policy, its servers behind services. */
-type ModelName = "IPv4" | "restricted" | "services" | "dual stack";
+/** "restricted" and "services": the IPv4 cluster, its pods under a network policy, its servers behind services; "dual services"
+ * the same of the dual-stack one. */
+type ModelName = "IPv4" | "restricted" | "services" | "dual stack" | "dual services";
 const models = new Map<ModelName, Model>();
 beforeAll(async () => {
   const tablesOf = async (...clusters: string[]): Promise<DatapathTables> =>
@@ -70,23 +72,48 @@ beforeAll(async () => {
   // The dual-stack model has the addresses of the laboratory, so that what was recorded there is at home in it.
   const recorded = FILES.filter((name) => name.includes("6") || name.startsWith("arp_nd"))
     .flatMap((name) => recordings(name).flatMap(({ recorded: { steps } }) => steps.map(({ in_hex }) => Uint8Array.from(Buffer.from(in_hex, "hex")))));
-  models.set("dual stack", { tables: await tablesOf("cluster-dual"), frames: recorded.filter(({ length }) => length <= 1600), hostile: hostile6, block: 4000 });
+  const dual = await tablesOf("cluster-dual"), ofDual = recorded.filter(({ length }) => length <= 1600);
+  models.set("dual stack", { tables: dual, frames: ofDual, hostile: hostile6, block: 4000 });
+  models.set("dual services", { tables: { ...dual, services: servicesOf(dual, ofDual) }, frames: ofDual, hostile: hostile6, block: 4000 });
 });
 
 /** Services in the place of the captures' servers, so that both directions of their traffic meet them: backends are the servers, a pod and nobody. */
 function servicesOf(tables: DatapathTables, frames: readonly Frame[]): ServiceTables {
-  const pod = tables.nodes.flatMap(({ endpoints }) => endpoints).find(({ host }) => !host)?.address ?? 0, book = new AddressBook4(clusterAddresses(tables));
-  const seen = new Map<string, { address: number; port: number; protocol: number }>();
-  for (const frame of frames) {
-    if (frame.length < ETH + 24 || frame[ETH] !== 0x45 || book.find(frame, ETH + 16) >= 0) continue;
-    const view = new DataView(frame.buffer, frame.byteOffset), protocol = view.getUint8(ETH + 9), address = view.getUint32(ETH + 16), port = view.getUint16(ETH + 22);
-    if (protocol === 6 || protocol === 17) seen.set(`${address} ${port} ${protocol}`, { address, port, protocol });
-  }
-  const servers = [...seen.values()].slice(0, 40);
-  const backends = [...servers.slice(0, 5).map(({ address }) => address), pod].map((address, k) => ({ id: k + 1, address, port: k === 2 ? 0 : 8000 + k, terminating: k === 3 }));
+  const pod4 = tables.nodes.flatMap(({ endpoints }) => endpoints).find(({ host }) => !host)?.address ?? 0;
+  const pod6 = tables.nodes.flatMap(({ endpoints6 }) => endpoints6).find(({ host }) => !host)?.address ?? 0n;
+  const book4 = new AddressBook4(clusterAddresses(tables)), book6 = new AddressBook6(clusterAddresses6(tables));
   return {
     ...NO_SERVICES, translation: "per-packet", objects: [{ name: "test/all", at: { file: "test", line: 1, column: 1 } }],
-    ipv4: { backends, entries: servers.map((server, k) => ({ ...server, service: 0, revNat: k + 1, affinitySeconds: k % 3 === 0 ? 30 : 0, slots: k % 7 === 0 ? [] : [1 + (k % 6), 6] })) },
+    ipv4: servicesAt(serversIn(frames, 0x45, 9, 16, 20, book4, (view, at) => view.getUint32(at)), pod4),
+    ipv6: servicesAt(serversIn(frames, 0x60, 6, 24, 40, book6, getAddress6), pod6),
+  };
+}
+
+interface Server<Address> {
+  readonly address: Address;
+  readonly port: number;
+  readonly protocol: number;
+}
+
+/** Where frames go that are of none of the cluster's addresses. All offsets from the IP header; its first byte is `first`. */
+function serversIn<Address extends number | bigint>(
+  frames: readonly Frame[], first: number, protocolAt: number, addressAt: number, l4: number, book: AddressBook, addressOf: (view: DataView, at: number) => Address,
+): readonly Server<Address>[] {
+  const seen = new Map<string, Server<Address>>();
+  for (const frame of frames) {
+    if (frame.length < ETH + l4 + 4 || frame[ETH] !== first || book.find(frame, ETH + addressAt) >= 0) continue;
+    const view = new DataView(frame.buffer, frame.byteOffset), protocol = view.getUint8(ETH + protocolAt);
+    const address = addressOf(view, ETH + addressAt), port = view.getUint16(ETH + l4 + 2);
+    if (protocol === 6 || protocol === 17) seen.set(`${address} ${port} ${protocol}`, { address, port, protocol });
+  }
+  return [...seen.values()].slice(0, 40);
+}
+
+function servicesAt<Address>(servers: readonly Server<Address>[], pod: Address): ServiceMapsOf<Address> {
+  const backends = [...servers.slice(0, 5).map(({ address }) => address), pod].map((address, k) => ({ id: k + 1, address, port: k === 2 ? 0 : 8000 + k, terminating: k === 3 }));
+  return {
+    backends,
+    entries: servers.map((server, k) => ({ ...server, service: 0, revNat: k + 1, affinitySeconds: k % 3 === 0 ? 30 : 0, slots: k % 7 === 0 ? [] : [1 + (k % 6), 6] })),
   };
 }
 
@@ -97,6 +124,7 @@ const CONFIGURATIONS: readonly (readonly [string, ModelName, Partial<DatapathCon
   ["services translated per packet", "services", {}, 0],
   ["native routing, no fragment tracking, SCTP, few ports", "IPv4", { routingMode: "native", fragmentTracking: false, sctp: true, snatMinPort: 40_000, snatMaxPort: 40_003 }, 0],
   ["IPv6 beside IPv4", "dual stack", {}, 0],
+  ["IPv6, services translated per packet", "dual services", {}, 0],
   ["IPv6, legacy host routing, opener assumed outside, few ports", "dual stack", { hostRouting: "legacy", snatMinPort: 40_000, snatMaxPort: 40_003 }, XO_ASSUME_OUTSIDE],
 ];
 
@@ -151,6 +179,18 @@ function flowPackets(arena: Arena, memory: PipelineMemory): { readonly all: numb
     }
   }
   return { all, dropped };
+}
+
+/** Flows of a family's table (S_FLOW, S_FLOW6) that a service led to a backend. */
+function flowsWithBackend(arena: Arena, memory: PipelineMemory, table: number): number {
+  const backendAt = table === S_FLOW6 ? F6_BACKEND + 12 : F_BACKEND;
+  let flows = 0;
+  for (const shard of memory.shards) {
+    const entries = arena.get32(shard + table + T_ENTRIES), stride = arena.get32(shard + table + T_STRIDE);
+    for (let k = 0; k < arena.get32(shard + table + T_USED); k++)
+      if (arena.get32(entries + k * stride + F_SERVICE) !== 0 && arena.get32(entries + k * stride + backendAt) !== 0) flows++;
+  }
+  return flows;
 }
 
 describe.skipIf(!IS_BUILT)(`batches of hostile frames, seed ${SEED}${REASON}`, () => {
@@ -252,11 +292,13 @@ describe.skipIf(!IS_BUILT)(`batches of hostile frames, seed ${SEED}${REASON}`, (
     expect(fullBlocks).toBeGreaterThan(0);
     expect(memory.note(NC_REPLY_RESTORED)).toBeGreaterThan(memory.note(NC_REPLY_DIFFERENT));
     const sum = (table: number, field: number): number => memory.shards.reduce((total, shard) => total + arena.get32(shard + table + field), 0);
-    const [conntrack, nat, flows, fragments] = modelName !== "dual stack" ? [S_CT, S_NAT, S_FLOW, S_FRAG] : [S_CT6, S_NAT6, S_FLOW6, S_FRAG6];
+    const isDual = modelName.startsWith("dual"), hasServices = modelName.endsWith("services");
+    const [conntrack, nat, flows, fragments] = isDual ? [S_CT6, S_NAT6, S_FLOW6, S_FRAG6] : [S_CT, S_NAT, S_FLOW, S_FRAG];
     for (const table of [conntrack, nat, flows]) expect(sum(table, T_USED)).toBeGreaterThan(0);
     expect(sum(fragments, T_USED) > 0).toBe(configured.config.fragmentTracking);
     expect(sum(conntrack, T_EVICTED)).toBeGreaterThan(0);
     expect(sum(flows, T_LIVE)).toBeGreaterThan(100);
-    expect(memory.note(NC_ANSWERED) > 0).toBe(modelName === "dual stack" || modelName === "services");
+    expect(flowsWithBackend(arena, memory, flows) > 0).toBe(hasServices);
+    expect(memory.note(NC_ANSWERED) > 0).toBe(isDual || hasServices);
   });
 });

@@ -168,7 +168,11 @@ describe("IPv6", () => {
   });
 });
 
-describe("a service", () => {
+describe.each([
+  { name: "IPv4", ip: (last: number): string => `10.96.0.${last}`, end: (address: string, port: number): string => `${address}:${port}`, source: "192.168.60.100" },
+  { name: "IPv6", ip: (last: number): string => `fd00:10:96::${last}`, end: (address: string, port: number): string => `[${address}]:${port}`, source: "fd00:c0a8:3c::33" },
+])("a service of $name", ({ ip, end, source }) => {
+  const PAYMENTS = end(ip(20), 443), API = end(ip(10), 80), GONE = end(ip(40), 80);
   const model = join(import.meta.dirname, "../../fixtures/cluster-services");
   const asked = async (to: string, change: (text: string) => string = (text) => text): Promise<Explanation> => {
     const compiled = compileTables(await loadText(change(readFileSync(join(model, "model.yaml"), "utf8"))), { semantics: "cilium-1.19" });
@@ -178,41 +182,41 @@ describe("a service", () => {
   const factsOf = ({ request, answer }: Explanation): string => [...request.steps, ...(answer?.steps ?? [])].flatMap(({ hook, facts }) => facts.map((fact) => `${hook}: ${fact}`)).join("\n");
 
   test("with a backend outside uses the gateway, by the backend's address; its answer comes back with the service's", async () => {
-    const explanation = await asked("10.96.0.20:443");
+    const explanation = await asked(PAYMENTS);
     expect(explanation).toMatchObject({
-      throughGateway: true, gateway: "gateway", policy: "partners", service: { name: "shop/payments", translation: "per-packet", choices: 3 },
-      outside: { source: "192.168.60.100", destination: `${explanation.service?.backend?.address}:8443` }, answer: { outcome: "delivered" },
+      throughGateway: true, gateway: "gateway", policy: expect.stringMatching(/^partners/), service: { name: "shop/payments", translation: "per-packet", choices: 3 },
+      outside: { source, destination: end(explanation.service?.backend?.address ?? "", 8443) }, answer: { outcome: "delivered" },
     });
     expect(failing(explanation)).toEqual([]);
     expect(explanation.service?.backend?.at).toMatch(/:\d+:\d+$/);
-    expect(factsOf(explanation)).toContain(`from-container: 10.96.0.20:443 -> ${explanation.service?.backend?.address}:8443, drawn from 3 backends`);
-    expect(factsOf(explanation)).toContain(`from-overlay: back to the service: ${explanation.service?.backend?.address}:8443 -> 10.96.0.20:443`);
+    expect(factsOf(explanation)).toContain(`from-container: ${PAYMENTS} -> ${end(explanation.service?.backend?.address ?? "", 8443)}, drawn from 3 backends`);
+    expect(factsOf(explanation)).toContain(`from-overlay: back to the service: ${end(explanation.service?.backend?.address ?? "", 8443)} -> ${PAYMENTS}`);
     expect(explainText(explanation)).toContain("service shop/payments");
   });
 
   test("that sockets translate has the same backend, and no hook but the socket sees the service", async () => {
-    const perPacket = await asked("10.96.0.20:443"), explanation = await asked("10.96.0.20:443", atSocket);
+    const perPacket = await asked(PAYMENTS), explanation = await asked(PAYMENTS, atSocket);
     expect(explanation.service).toMatchObject({ translation: "socket", backend: { address: perPacket.service?.backend?.address } });
-    expect(explanation).toMatchObject({ throughGateway: true, destination: "10.96.0.20:443" });
+    expect(explanation).toMatchObject({ throughGateway: true, destination: PAYMENTS });
     expect(explanation.request.steps.map(({ hook }) => hook)).toEqual(["socket", "from-container", "to-netdev", "from-overlay", "to-netdev"]);
-    expect(explanation.request.steps[1]?.before).toContain(`-> ${perPacket.service?.backend?.address}:8443`);
+    expect(explanation.request.steps[1]?.before).toContain(`-> ${end(perPacket.service?.backend?.address ?? "", 8443)}`);
   });
 
   test("with backends inside is delivered, and the conditions are about the backend", async () => {
-    const explanation = await asked("10.96.0.10:80");
+    const explanation = await asked(API);
     expect(explanation).toMatchObject({ throughGateway: false, request: { outcome: "delivered" }, service: { name: "shop/api" } });
     expect(explanation.conditions.find(({ condition }) => condition === "destination-outside")?.detail).toContain(explanation.service?.backend?.address);
   });
 
   test.each([["per packet", (text: string): string => text, "from-container"], ["at the socket", atSocket, "socket"]])("without a backend refuses, %s", async (_, change, hook) => {
-    const explanation = await asked("10.96.0.40:80", change);
+    const explanation = await asked(GONE, change);
     expect(explanation).toMatchObject({ throughGateway: false, request: { outcome: "refused" }, outside: null, answer: null, service: { name: "shop/gone", backend: null } });
     expect(explanation.request.steps.map((step) => step.hook)).toEqual([hook]);
     expect(failing(explanation)).toEqual(["service-has-backend"]);
   });
 
   test("without a backend is a drop where the agent answers nothing", async () => {
-    const explanation = await asked("10.96.0.40:80", (text) => text.replace("data:\n", "data:\n  service-no-backend-response: drop\n"));
+    const explanation = await asked(GONE, (text) => text.replace("data:\n", "data:\n  service-no-backend-response: drop\n"));
     expect(explanation.request).toMatchObject({ outcome: "dropped", drop: { code: 158 } });
     expect(explainText(explanation)).toContain("dropped: 158 Service backend not found");
   });

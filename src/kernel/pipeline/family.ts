@@ -3,6 +3,7 @@
 import { ld16be, ld32, ld8, st32 } from "../mem.ts";
 import { P_FLAGS, P_FRAME, P_LEN, P_SHARD, PF_IPV6, X_ADDR, X_PORT } from "../layout.ts";
 import { P_L4, P_WALK, W_FLAGS, W_FRAG_PROTO, W_ID, W_PROTO, WF_FRAGMENT, WF_NO_L4, X6_ADDR, X6_PORT } from "../layout6.ts";
+import { N_SERVICES, N_SERVICES6, SM_ADDRESSES } from "../layout-services.ts";
 import { find } from "../table/dynamic.ts";
 import { find6 } from "../table/dynamic6.ts";
 import { staticFind } from "../table/static.ts";
@@ -15,6 +16,8 @@ import {
 import { IP6_DST, IP6_HEADER, IP6_SRC, NEXT_NONE, PROTO_ICMP6 } from "../wire/ipv6.ts";
 import { ICMP_ECHO, ICMP_ECHO_REPLY, ICMP_PARAMETER, ICMP_TIME_EXCEEDED, ICMP_UNREACHABLE } from "../wire/l4.ts";
 import { hasL4Header6, isFragment6, proto6, walkHeaders6 } from "../datapath/ports6.ts";
+import { rewriteHeaders } from "../datapath/snat-rewrite.ts";
+import { rewriteHeaders6 } from "../datapath/snat-rewrite6.ts";
 import { X_ADDRESSES, X_ADDRESSES6 } from "./layout-batch.ts";
 
 export function isIpv6(pkt: i32): boolean { return (ld32(pkt + P_FLAGS) & PF_IPV6) !== 0; }
@@ -68,6 +71,21 @@ export function clusterFind(cx: i32, six: boolean, address: i32): i32 {
 export function shardFind(pkt: i32, six: boolean, table4: i32, table6: i32, k0: i32, daddr: i32, saddr: i32, k3: i32): i32 {
   const shard: i32 = ld32(pkt + P_SHARD);
   return six ? find6(shard + table6, k0, daddr, saddr, k3) : find(shard + table4, k0, daddr, saddr, k3);
+}
+
+/** Service maps (SM_…) of a node, 0 where its pods' programs translate no services. */
+export function serviceMaps(node: i32, six: boolean): i32 { return ld32(node + (six ? N_SERVICES6 : N_SERVICES)); }
+/** Is the address one of a service? */
+export function isService(maps: i32, six: boolean, address: i32): boolean {
+  return (six ? staticFind6(ld32(maps + SM_ADDRESSES), address) : staticFind(ld32(maps + SM_ADDRESSES), address)) !== 0;
+}
+
+/** rewriteHeaders of the packet's family, which says what the arguments are. */
+export function rewrite(
+  pkt: i32, proto: i32, l3: i32, withL4: boolean, l4: i32, address: i32, addrAt: i32, oldPort: i32, newPort: i32, portAt: i32, extra: i32,
+): void {
+  if (isIpv6(pkt)) rewriteHeaders6(pkt, proto, l3, withL4, l4, address, addrAt, oldPort, newPort, portAt);
+  else rewriteHeaders(pkt, proto, l3, withL4, l4, ld32(ld32(pkt + P_FRAME) + l3 + addrAt), address, addrAt, oldPort, newPort, portAt, extra);
 }
 
 /** What a NAT entry translates to. */

@@ -57,7 +57,7 @@ function flowFor(pkt: i32, node: i32, proto: i32, kind: i32, pod: i32, remote: i
 export function answeredFlow(pkt: i32, ip: i32, peerNode: i32): i32 {
   const six: boolean = isIpv6(pkt), proto: i32 = protoOf(pkt, ip), ports: i32 = flowPorts(pkt, ip), asked: i32 = isIcmp(six, proto) ? ports : swapPorts(ports);
   const flow: i32 = shardFind(pkt, six, S_FLOW, S_FLOW6, (peerNode << 16) | (proto << 8) | FK_POD, destinationOf(six, ip), sourceOf(six, ip), asked);
-  return flow !== 0 || six ? flow : serviceFlow(pkt, peerNode, proto, destinationOf(false, ip), sourceOf(false, ip), asked);
+  return flow !== 0 ? flow : serviceFlow(pkt, peerNode, proto, destinationOf(six, ip), sourceOf(six, ip), asked);
 }
 
 /** The flow of a packet that a pod sends (fromPod) or gets; an ICMP error belongs to the flow it quotes. */

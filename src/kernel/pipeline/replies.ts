@@ -17,13 +17,12 @@ import { egressPolicyFind6, ipcacheFind6 } from "../datapath/lookups6.ts";
 import { isPortProtocol, keyWord, swapPorts } from "../datapath/ports.ts";
 import { outerDiff } from "../datapath/snat-icmp.ts";
 import { applyQuoteDiff, quoteChange, quoteSum } from "../datapath/snat-icmp6.ts";
-import { rewriteHeaders } from "../datapath/snat-rewrite.ts";
-import { rewriteHeaders6 } from "../datapath/snat-rewrite6.ts";
 import {
   A_NODE, NC_REPLY_DEFECT, NC_REPLY_DIFFERENT, NC_REPLY_FIRST_DIFFERENT, NC_REPLY_IDENTICAL, NC_REPLY_RESTORED, X_NOTES, X_SAVED,
 } from "./layout-batch.ts";
 import {
-  clusterFind, destinationAt, destinationOf, holdsL4, isIcmp, isIpv6, l4Of, natAddress, natPort, protoOf, sameAddress, shardFind, sourceAt, sourceOf,
+  clusterFind, destinationAt, destinationOf, holdsL4, isIcmp, isIpv6, l4Of, natAddress, natPort, protoOf, rewrite, sameAddress, shardFind,
+  sourceAt, sourceOf,
 } from "./family.ts";
 import { quotedAt, quotedL4, quotedPorts, quotedProto } from "./quoted.ts";
 import { nodeAt } from "./nodes.ts";
@@ -77,13 +76,13 @@ function raiseTtl(ip: i32, six: boolean, remoteGateway: boolean): void {
 /** Rewrites the packet at `ip`, on its way to a pod, into what arrived at the node that translates it. Returns that node's
  * index; the pod's own node where nothing translates. The captured frame is kept in X_SAVED. */
 export function restoreReply(cx: i32, pkt: i32, ip: i32, podPorts: i32): i32 {
-  const own: i32 = ld32(ld32(pkt + P_NODE) + N_INDEX), six: boolean = isIpv6(pkt), service: i32 = six ? 0 : sourceOf(false, ip);
-  copy(ld32(cx + X_SAVED), ld32(pkt + P_FRAME), ld32(pkt + P_LEN));
+  const own: i32 = ld32(ld32(pkt + P_NODE) + N_INDEX), six: boolean = isIpv6(pkt), saved: i32 = ld32(cx + X_SAVED);
+  copy(saved, ld32(pkt + P_FRAME), ld32(pkt + P_LEN));
   st32(pkt + P_NAT, 0);
   const quoted: i32 = quotedAt(pkt, ip);
-  const ports: i32 = six || quoted !== 0 ? podPorts : restoreBackend(pkt, ip, podPorts);
+  const ports: i32 = quoted !== 0 ? podPorts : restoreBackend(pkt, ip, podPorts);
   const node: i32 = quoted !== 0 ? restoreError(cx, pkt, ip, quoted) : restoreOrdinary(cx, pkt, ip, ports);
-  if (node >= 0 || (!six && sourceOf(false, ip) !== service)) countNote(cx, NC_REPLY_RESTORED);
+  if (node >= 0 || !sameAddress(six, sourceOf(six, ip), sourceOf(six, saved + ETH_LEN))) countNote(cx, NC_REPLY_RESTORED);
   raiseTtl(ip, six, node >= 0 && node !== own);
   st32(pkt + P_NAT, 0);
   return node >= 0 ? node : own;
@@ -111,14 +110,6 @@ function restoreOrdinary(cx: i32, pkt: i32, ip: i32, podPorts: i32): i32 {
     withPorts ? port : 0, icmp ? ICMP_ID : L4_DPORT, 0,
   );
   return node;
-}
-
-/** rewriteHeaders of the packet's family, which says what the arguments are. */
-function rewrite(
-  pkt: i32, proto: i32, l3: i32, withL4: boolean, l4: i32, address: i32, addrAt: i32, oldPort: i32, newPort: i32, portAt: i32, extra: i32,
-): void {
-  if (isIpv6(pkt)) rewriteHeaders6(pkt, proto, l3, withL4, l4, address, addrAt, oldPort, newPort, portAt);
-  else rewriteHeaders(pkt, proto, l3, withL4, l4, ld32(ld32(pkt + P_FRAME) + l3 + addrAt), address, addrAt, oldPort, newPort, portAt, extra);
 }
 
 /** An ICMP error: the quoted packet, which the pod sent, is given its translated source, the outer checksum the rest. */

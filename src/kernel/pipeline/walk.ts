@@ -22,7 +22,6 @@ import {
 } from "./layout-batch.ts";
 import { acrossWire, throughNeighbour, throughTunnel } from "./crossing.ts";
 import { emitFrame, emitTrace } from "./emit.ts";
-import { isIpv6 } from "./family.ts";
 import { bookForward, bookReply } from "./flows.ts";
 import { bookService } from "./service-flows.ts";
 import { STACK_DELIVERED, STACK_KEPT, STACK_ROUTED, throughStack } from "./stack.ts";
@@ -58,7 +57,7 @@ export function walk(cx: i32, pkt: i32, start: i32): i32 {
     if (!isSynthetic(pkt)) {
       emitTrace(cx, pkt, hook, verdict);
       countHookNotes(cx, pkt, noted);
-      if (at === AT_FROM_CONTAINER && !isIpv6(pkt)) bookService(pkt);
+      if (at === AT_FROM_CONTAINER) bookService(pkt);
       if (at === AT_FROM_NETDEV && (ld32(pkt + P_NOTES) & NOTE_REPLY) !== 0) bookReply(cx, pkt);
     }
     if (verdict < 0) return dropped(cx, pkt, hook, verdict);
