@@ -5,6 +5,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { B_SIZE, STREAM_COUNT, X_CURSORS, X_LIMITS } from "../../src/kernel/pipeline/layout-batch.ts";
 import { PACKET_SETS, type PacketSet, type PreparedRun } from "./prepared-run.ts";
 
 /** Where Debian's wabt puts the run time that its C code needs. */
@@ -20,7 +21,8 @@ export function buildNative(): { readonly program: string } | { readonly reason:
   const translated = spawnSync("wasm2c", ["kernel.wasm", "-o", "kernel.c"], { cwd: built, encoding: "utf8" });
   if (translated.status !== 0) return { reason: `wasm2c refused the kernel: ${translated.stderr.trim()}` };
   const program = join(built, "kernel");
-  const compiled = spawnSync("cc", ["-O3", "-march=native", "-w", "-o", program, source, "kernel.c", join(runtime, "wasm-rt-impl.c"), `-I${runtime}`, `-I${built}`, "-I/usr/include", "-I/usr/src/wasm2c", "-lm"], { cwd: built, encoding: "utf8" });
+  const layout = [`-DDESCRIPTOR=${B_SIZE}`, `-DSTREAMS=${STREAM_COUNT}`, `-DCURSORS=${X_CURSORS}`, `-DLIMITS=${X_LIMITS}`];
+  const compiled = spawnSync("cc", ["-O3", "-march=native", "-w", ...layout, "-o", program, source, "kernel.c", join(runtime, "wasm-rt-impl.c"), `-I${runtime}`, `-I${built}`, "-I/usr/include", "-I/usr/src/wasm2c", "-lm"], { cwd: built, encoding: "utf8" });
   return compiled.status === 0 ? { program } : { reason: `cc refused the translated kernel: ${compiled.stderr.trim().slice(0, 300)}` };
 }
 

@@ -11,10 +11,9 @@
 #include <time.h>
 #include "kernel.h"
 
+/* From the kernel's layout (pipeline/layout-batch.ts), by the compiler's command line: DESCRIPTOR, a descriptor's size, STREAMS,
+ * and where a context has the streams' CURSORS and LIMITS. */
 #define PAGE 65536
-#define STREAMS 4
-#define CURSORS 16
-#define LIMITS 84
 
 struct Z_env_instance_t { wasm_rt_memory_t memory; };
 wasm_rt_memory_t *Z_envZ_memory(struct Z_env_instance_t *env) { return &env->memory; }
@@ -48,7 +47,7 @@ int main(int argc, char **argv) {
     struct chunk *set = calloc(count, sizeof *set);
     for (uint32_t k = 0; k < count; k++) {
       want(&set[k], 12, chunks);
-      size_t size = set[k].length + (size_t)set[k].packets * 72;
+      size_t size = set[k].length + (size_t)set[k].packets * DESCRIPTOR;
       set[k].bytes = malloc(size);
       want(set[k].bytes, size, chunks);
     }
@@ -65,7 +64,7 @@ int main(int argc, char **argv) {
     for (uint32_t k = 0; k < count; k++) {
       struct timespec before, after;
       memcpy(env.memory.data + all[k].frames, all[k].bytes, all[k].length);
-      memcpy(env.memory.data + descriptors, all[k].bytes + all[k].length, (size_t)all[k].packets * 72);
+      memcpy(env.memory.data + descriptors, all[k].bytes + all[k].length, (size_t)all[k].packets * DESCRIPTOR);
       for (int s = 0; s < STREAMS; s++) {
         uint32_t start = strtoul(argv[5 + 2 * s], NULL, 10), limit = strtoul(argv[6 + 2 * s], NULL, 10);
         memcpy(env.memory.data + context + CURSORS + 4 * s, &start, 4);
