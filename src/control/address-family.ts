@@ -50,7 +50,7 @@ export const FAMILY_6: AddressFamily<bigint> = {
   },
   nth: (network, offset) => network.address + BigInt(offset),
   neighbour: neighbour6,
-  isPublic: (address) => !PRIVATE_6.some((prefix) => prefixContains6(prefix, address)),
+  isPublic: (address) => !private6().some((prefix) => prefixContains6(prefix, address)),
   isLinkLocal: isLinkLocal6,
 };
 
@@ -112,7 +112,14 @@ const PRIVATE_4 = prefixesIn(
     "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4",
   ].map(literalPrefix),
 );
-const PRIVATE_6 = prefixesIn(
-  FAMILY_6,
-  ["::/128", "::1/128", "100::/64", "2001:2::/48", "2001:db8::/48", "fc00::/7", "fe80::/10", "ff00::/8"].map(literalPrefix),
-);
+
+let read6: readonly PrefixOf<bigint>[] | null = null;
+
+/** Read when IPv6 is met: Node's own check of an IPv6 address takes 8 ms the first time. */
+function private6(): readonly PrefixOf<bigint>[] {
+  read6 ??= prefixesIn(
+    FAMILY_6,
+    ["::/128", "::1/128", "100::/64", "2001:2::/48", "2001:db8::/48", "fc00::/7", "fe80::/10", "ff00::/8"].map(literalPrefix),
+  );
+  return read6;
+}

@@ -24,7 +24,7 @@ import { GarbageSchedule } from "./garbage-schedule.ts";
 import { Gathering } from "./gather.ts";
 import { gatheredResult } from "./gathered-result.ts";
 import { Intake } from "./intake.ts";
-import { MainKernel } from "./main-kernel.ts";
+import { MainKernel, typescriptKernel } from "./main-kernel.ts";
 import { MapQuotas } from "./map-quotas.ts";
 import { clusterAddresses, clusterAddresses6 } from "./image/cluster-addresses.ts";
 import { SLOT_COUNT } from "./memory-plan.ts";
@@ -57,7 +57,8 @@ export async function runReplay(options: ReplayOptions, hooks: ReplayHooks): Pro
   const bytesTotal = inputBytes(options.captures), workers = workersFor(options);
   const readers = await Promise.all(options.captures.map(async ({ path }) => await (path === STANDARD_INPUT ? openStandardInput(hooks) : openCapture(path))));
   const memory = layOutMemory(options, workers);
-  const run = new ReplayRun(options, hooks, memory, mergeCaptures(readers), bytesTotal);
+  const kernel = new MainKernel(memory.arena, await typescriptKernel(options.kernel));
+  const run = new ReplayRun(options, hooks, memory, mergeCaptures(readers), bytesTotal, kernel);
   const result = await run.toEnd();
   const maps = (limit: number): FlowMaps => flowMaps(memory, options.tables.nodes.length, run.clock, limit);
   return { result, flows: flowRecords(memory, options.maxFlows), maps, files: run.files, workers };
@@ -113,7 +114,7 @@ class ReplayRun {
   #idleTime = 0;
   #writeTime = 0;
 
-  constructor(options: ReplayOptions, hooks: ReplayHooks, memory: ClusterMemory, merged: MergedCaptures, bytesTotal: number | null) {
+  constructor(options: ReplayOptions, hooks: ReplayHooks, memory: ClusterMemory, merged: MergedCaptures, bytesTotal: number | null, kernel: MainKernel) {
     this.#options = options;
     this.#hooks = hooks;
     this.#memory = memory;
@@ -124,7 +125,6 @@ class ReplayRun {
       new AddressBook4(clusterAddresses(options.tables)), new AddressBook6(clusterAddresses6(options.tables)), options.tables.config.tunnelPort,
       new ServiceBook(options.tables, options.seed | 0),
     );
-    const kernel = new MainKernel(memory.arena, options.kernel);
     this.#filler = new ChunkFiller(merged, memory, steering, this.#tally, options, Intake.of(memory, merged, options, kernel));
     this.#garbage = new GarbageSchedule(options.tables.nodes.length, CLOCK_START);
     this.#quotas = new MapQuotas(memory, options.tables.nodes.length, options.tables.config);

@@ -12,7 +12,7 @@ import { collectDue } from "../engine/garbage-rounds.ts";
 import { GarbageSchedule } from "../engine/garbage-schedule.ts";
 import { Gathering } from "../engine/gather.ts";
 import { gatheredResult } from "../engine/gathered-result.ts";
-import { MainKernel } from "../engine/main-kernel.ts";
+import { MainKernel, typescriptKernel } from "../engine/main-kernel.ts";
 import { MapQuotas } from "../engine/map-quotas.ts";
 import type { ReplayEnd } from "../engine/replay-options.ts";
 import { COMMAND_COLLECT, COMMAND_COUNT, COMMAND_EVICT } from "../engine/worker-protocol.ts";
@@ -75,7 +75,7 @@ export async function runLive(options: LiveOptions, hooks: LiveHooks, isRoot: bo
   try {
     const wake = ports.wake(), raw = options.emission === "raw" ? new RawEmitter() : null;
     if (isRoot) giveUpPrivileges(native, options);
-    const run = new LiveRun(options, hooks, native, ports, here, wake, raw);
+    const run = new LiveRun(options, hooks, native, ports, here, wake, raw, await typescriptKernel(options.kernel));
     hooks.onReady([...here].map((node) => options.tables.nodes[node]?.name ?? ""), ports.ports.map(({ title }) => title));
     return await run.toEnd();
   } finally {
@@ -109,7 +109,9 @@ class LiveRun {
   #collected = 0;
   #end: LiveEnd | null = null;
 
-  constructor(options: LiveOptions, hooks: LiveHooks, native: Native, ports: OpenPorts, here: ReadonlySet<number>, wake: number, raw: RawEmitter | null) {
+  constructor(options: LiveOptions, hooks: LiveHooks, native: Native, ports: OpenPorts, here: ReadonlySet<number>, wake: number, raw: RawEmitter | null,
+    typescript: Awaited<ReturnType<typeof typescriptKernel>>,
+  ) {
     this.#options = options;
     this.#hooks = hooks;
     this.#ports = ports;
@@ -129,7 +131,7 @@ class LiveRun {
     arena.put32(addresses.context + X_OPTIONS, XO_LIVE);
     const control = controlBlock(WORKERS), counters = counterBuffer(WORKERS);
     this.#sums = new CounterSums(counters);
-    this.#output = new ChunkOutput(memory, { ...options, get tables() { return epochs.tables; } }, "egwsim", new MainKernel(arena, options.kernel));
+    this.#output = new ChunkOutput(memory, { ...options, get tables() { return epochs.tables; } }, "egwsim", new MainKernel(arena, typescript));
     this.#garbage = new GarbageSchedule(tables.nodes.length, CLOCK_START);
     this.#quotas = new MapQuotas(memory, tables.nodes.length, tables.config);
     this.#worker = new LiveWorkerHandle({

@@ -2,7 +2,8 @@ import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { loadConfigFile, parseConfig } from "../../src/cli/config-file.ts";
+import { parseConfig } from "../../src/cli/config-document.ts";
+import { loadConfigFile } from "../../src/cli/config-file.ts";
 import { failureOf, failureText } from "../../src/cli/failure.ts";
 
 let folder = "";
