@@ -49,8 +49,8 @@ export function conntrackRecord(arena: Arena, shard: number, family: MapFamily, 
   const { view } = arena, seen = view.getInt32(at + C_SEEN, true), key = keyOf(arena, shard + family.conntrack, family, at);
   const isService = (key.flags & TUPLE_SERVICE) !== 0;
   return {
-    node: entryNode(arena, at), map: conntrackMap(arena, family, at), ...key,
-    packets: view.getFloat64(at + C_PACKETS, true), bytes: view.getFloat64(at + C_BYTES, true), expires: view.getInt32(at + C_LIFETIME, true),
+    node: entryNode(arena, at), map: conntrackMap(arena, family, at), protocol: key.protocol, flags: key.flags,
+    source: key.source, sourcePort: key.sourcePort, destination: key.destination, destinationPort: key.destinationPort, packets: view.getFloat64(at + C_PACKETS, true), bytes: view.getFloat64(at + C_BYTES, true), expires: view.getInt32(at + C_LIFETIME, true),
     state: view.getUint16(at + C_FLAGS, true), revNat: seen >>> 16, txFlagsSeen: seen & 0xff, rxFlagsSeen: (seen >>> 8) & 0xff,
     identity: view.getUint32(at + C_IDENTITY, true), lastTxReport: view.getInt32(at + C_TX_REPORT, true),
     lastRxReport: isService ? 0 : view.getInt32(at + C_RX_REPORT, true), backendId: isService ? view.getUint32(at + C_BACKEND, true) : 0,
@@ -58,9 +58,10 @@ export function conntrackRecord(arena: Arena, shard: number, family: MapFamily, 
 }
 
 export function natRecord(arena: Arena, shard: number, family: MapFamily, at: number): NatRecord {
-  const { view } = arena;
+  const { view } = arena, key = keyOf(arena, shard + family.nat, family, at);
   return {
-    node: entryNode(arena, at), map: family.natMap, ...keyOf(arena, shard + family.nat, family, at),
+    node: entryNode(arena, at), map: family.natMap, protocol: key.protocol, flags: key.flags,
+    source: key.source, sourcePort: key.sourcePort, destination: key.destination, destinationPort: key.destinationPort,
     toAddress: addressAt(arena, family, at + family.toAddress), toPort: portAt(arena, at + family.toPort),
     created: view.getInt32(at + family.created, true), needsCt: view.getInt32(at + family.needsCt, true),
   };

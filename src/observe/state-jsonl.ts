@@ -1,7 +1,7 @@
 import { formatAddress } from "../cluster/cidr.ts";
 import { inPieces } from "./line-pieces.ts";
 import type { FlowMaps, MapRecord } from "./map-records.ts";
-import type { ConntrackLine, NatLine, StateHeader } from "./state-shape.ts";
+import type { StateHeader } from "./state-shape.ts";
 
 export type StateRun = Pick<StateHeader, "version" | "semantics" | "cluster" | "tables">;
 
@@ -17,10 +17,26 @@ export async function writeState(run: StateRun, maps: FlowMaps, nodeNames: reado
 
 function* lines(header: StateHeader, records: Iterable<MapRecord>, nameOf: (node: number) => string): Generator<string> {
   yield `${JSON.stringify(header)}\n`;
-  for (const record of records) yield `${JSON.stringify(stateLine(record, nameOf(record.node)))}\n`;
+  const names = new Map<number, string>();
+  for (const record of records) {
+    let name = names.get(record.node);
+    if (name === undefined) {
+      name = JSON.stringify(nameOf(record.node));
+      names.set(record.node, name);
+    }
+    yield stateLine(record, name);
+  }
 }
 
-function stateLine(record: MapRecord, node: string): ConntrackLine | NatLine {
-  const ends = { source: formatAddress(record.source), destination: formatAddress(record.destination) };
-  return "toAddress" in record ? { ...record, ...ends, node, toAddress: formatAddress(record.toAddress) } : { ...record, ...ends, node };
+/** A ConntrackLine or NatLine (state-shape.ts), spelled out: nothing in it but the node's name, which comes as JSON, wants escaping.
+ * With objects and JSON.stringify in its place a run of 1000 packets, 4,700 lines, took 745 + 36 ms of CPU (medians of 9 interleaved
+ * runs on a busy machine). */
+function stateLine(record: MapRecord, node: string): string {
+  const { map, protocol, flags, sourcePort, destinationPort } = record;
+  const key = `{"node":${node},"map":"${map}","protocol":${protocol},"flags":${flags},"source":"${formatAddress(record.source)}","sourcePort":${sourcePort},` +
+    `"destination":"${formatAddress(record.destination)}","destinationPort":${destinationPort}`;
+  if ("toAddress" in record) return `${key},"toAddress":"${formatAddress(record.toAddress)}","toPort":${record.toPort},"created":${record.created},"needsCt":${record.needsCt}}\n`;
+  const { packets, bytes, expires, state, revNat, txFlagsSeen, rxFlagsSeen, identity, lastTxReport, lastRxReport, backendId } = record;
+  return `${key},"packets":${packets},"bytes":${bytes},"expires":${expires},"state":${state},"revNat":${revNat},"txFlagsSeen":${txFlagsSeen},` +
+    `"rxFlagsSeen":${rxFlagsSeen},"identity":${identity},"lastTxReport":${lastTxReport},"lastRxReport":${lastRxReport},"backendId":${backendId}}\n`;
 }
