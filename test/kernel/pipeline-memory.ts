@@ -50,7 +50,6 @@ export class PipelineMemory {
     const context = this.context = arena.take(X_SIZE, 64), shardArray = arena.take(SHARDS * 4);
     for (const [k, shard] of this.shards.entries()) arena.put32(shardArray + 4 * k, shard);
     const packet = arena.take(P_ROOM, 64);
-    arena.put32(packet + P_SPARE, arena.take(SPARE_BYTES, 64));
     this.totals = arena.take((OUT_IGNORED + 1) * 16);
     this.notes = arena.take(NC_COUNT * 8);
     this.due = arena.take(this.nodes * 4);
@@ -74,7 +73,7 @@ export class PipelineMemory {
     };
     arena.put32(context + X_SAVED, apart(LONGEST_FRAME));
     arena.put32(context + X_MADE, apart(MADE));
-    arena.put32(arena.get32(context + X_PACKET) + P_SPARE, apart(SPARE_BYTES));
+    arena.put32(packet + P_SPARE, apart(SPARE_BYTES));
     this.descriptors = apart(BATCH * B_SIZE);
     this.streams = Array.from({ length: STREAM_COUNT }, () => apart(block));
     this.allowed = regions;

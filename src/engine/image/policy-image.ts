@@ -1,7 +1,8 @@
 import { E_EGRESS, E_GATEWAY, E_GATEWAY_NODE, E_POLICY, E_SIZE, E_USE, PS_SIZE, PS_SOURCE, PS_TABLE } from "../../kernel/layout.ts";
 import type { Prefix } from "../../control/tables.ts";
 import { type Arena, wireWord } from "./arena.ts";
-import { type PrefixValue, writePrefixTable } from "./prefix-table.ts";
+import { destinationsBySource, sharedTables } from "./policy-sources.ts";
+import { writePrefixTable } from "./prefix-table.ts";
 import { writeStaticHash } from "./static-hash.ts";
 
 export interface PolicyEntryImage {
@@ -33,25 +34,12 @@ export function writePolicyTable(arena: Arena, entries: readonly PolicyEntryImag
     }
     return record;
   };
-  const bySource = new Map<number, PrefixValue[]>();
-  for (const entry of entries) {
-    const value = { prefix: entry.destination, value: recordOf(entry) };
-    const list = bySource.get(entry.source);
-    if (list === undefined) bySource.set(entry.source, [value]);
-    else list.push(value);
-  }
-  const shared = new Map<string, number>();
-  return writeStaticHash(arena, PS_SIZE, PS_TABLE, [...bySource].map(([source, values]) => ({
+  const tableOf = sharedTables<number>((destinations) => writePrefixTable(arena, destinations));
+  return writeStaticHash(arena, PS_SIZE, PS_TABLE, [...destinationsBySource<number, PolicyEntryImage>(entries, recordOf)].map(([source, destinations]) => ({
     key: wireWord(source),
     write: (at) => {
-      const key = values.map(({ prefix, value }) => `${prefix.address}/${prefix.bits}=${value}`).join(" ");
-      let table = shared.get(key);
-      if (table === undefined) {
-        table = writePrefixTable(arena, values);
-        shared.set(key, table);
-      }
       arena.put32(at + PS_SOURCE, wireWord(source));
-      arena.put32(at + PS_TABLE, table);
+      arena.put32(at + PS_TABLE, tableOf(destinations));
     },
   })));
 }

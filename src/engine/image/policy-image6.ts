@@ -3,7 +3,8 @@ import { E6_SIZE, E_EGRESS6, E_IFINDEX, PS6_SIZE, PS6_TABLE } from "../../kernel
 import type { PolicyEntry6 } from "../../control/tables.ts";
 import { putAddress6 } from "./address6.ts";
 import { type Arena, wireWord } from "./arena.ts";
-import { type PrefixValue6, writePrefixTable6 } from "./prefix-table6.ts";
+import { destinationsBySource, sharedTables } from "./policy-sources.ts";
+import { writePrefixTable6 } from "./prefix-table6.ts";
 import { writeStaticHash6 } from "./static-hash6.ts";
 
 export interface PolicyEntryImage6 extends PolicyEntry6 {
@@ -29,24 +30,8 @@ export function writePolicyTable6(arena: Arena, entries: readonly PolicyEntryIma
     }
     return record;
   };
-  const bySource = new Map<bigint, PrefixValue6[]>();
-  for (const entry of entries) {
-    const value = { prefix: entry.destination, value: recordOf(entry) };
-    const list = bySource.get(entry.source);
-    if (list === undefined) bySource.set(entry.source, [value]);
-    else list.push(value);
-  }
-  const shared = new Map<string, number>();
-  return writeStaticHash6(arena, PS6_SIZE, PS6_TABLE, [...bySource].map(([key, values]) => ({
-    key,
-    write: (at) => {
-      const content = values.map(({ prefix, value }) => `${prefix.address}/${prefix.bits}=${value}`).join(" ");
-      let table = shared.get(content);
-      if (table === undefined) {
-        table = writePrefixTable6(arena, values);
-        shared.set(content, table);
-      }
-      arena.put32(at + PS6_TABLE, table);
-    },
+  const tableOf = sharedTables<bigint>((destinations) => writePrefixTable6(arena, destinations));
+  return writeStaticHash6(arena, PS6_SIZE, PS6_TABLE, [...destinationsBySource<bigint, PolicyEntryImage6>(entries, recordOf)].map(([key, destinations]) => ({
+    key, write: (at) => arena.put32(at + PS6_TABLE, tableOf(destinations)),
   })));
 }

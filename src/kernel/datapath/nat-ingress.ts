@@ -13,6 +13,20 @@ import { redirectTunnel, setSnatDone } from "./redirect.ts";
 import { snatReverse } from "./snat.ts";
 import { note } from "./note.ts";
 
+/** The ports that the node gives out, and no second look by the hook's main path (Cilium's skip-nodeport). */
+export function beginReverse(pkt: i32, node: i32): void {
+  st32(pkt + P_SNAT_MIN, ld32(node + N_SNAT_MIN));
+  st32(pkt + P_SNAT_MAX, ld32(node + N_SNAT_MAX));
+  st32(pkt + P_FLAGS, ld32(pkt + P_FLAGS) | PF_SKIP_NODEPORT);
+}
+
+/** A packet was translated back. Is the way back to a remote pod to be looked for? */
+export function noteReversed(pkt: i32, node: i32, onDevice: boolean): boolean {
+  setSnatDone(pkt);
+  note(pkt, NOTE_REPLY);
+  return onDevice && (ld32(node + N_FLAGS) & NF_EGRESS_GATEWAY) !== 0;
+}
+
 /** VERDICT_OK: go on with the hook's main path (translated or not). VERDICT_REDIRECT into the tunnel: a reply for a pod on
  * another node. Or a drop. `onDevice` is from-netdev, where replies are steered back. */
 export function natIngress(pkt: i32, ip: i32, onDevice: boolean): i32 {
@@ -24,15 +38,11 @@ export function natIngress(pkt: i32, ip: i32, onDevice: boolean): i32 {
   } else if (proto !== PROTO_ICMP) return VERDICT_OK;
   if (!hasPorts && (ld32(node + N_FLAGS) & NF_MASQUERADE) === 0) return VERDICT_OK;
 
-  st32(pkt + P_SNAT_MIN, ld32(node + N_SNAT_MIN));
-  st32(pkt + P_SNAT_MAX, ld32(node + N_SNAT_MAX));
-  st32(pkt + P_FLAGS, ld32(pkt + P_FLAGS) | PF_SKIP_NODEPORT);
+  beginReverse(pkt, node);
   const error: i32 = snatReverse(pkt, ip);
   if (error === NAT_NOT_NEEDED || error === DROP_NAT_NO_MAPPING) return VERDICT_OK;
   if (error < 0) return error;
-  setSnatDone(pkt);
-  note(pkt, NOTE_REPLY);
-  if (!onDevice || (ld32(node + N_FLAGS) & NF_EGRESS_GATEWAY) === 0) return VERDICT_OK;
+  if (!noteReversed(pkt, node, onDevice)) return VERDICT_OK;
   if (hasPorts) {
     const cut: i32 = loadPorts(pkt, ip, l4);
     if (cut < 0) return cut;

@@ -1,18 +1,15 @@
 // The NAT part of both ingress hooks for IPv6 (nodeport_lb6, tail_nodeport_nat_ingress_ipv6 and nodeport_rev_dnat_ipv6 in
 // bpf/lib/nodeport.h), without services: reverse translation, and on a device the way back to a remote pod.
-import { ld32, st32 } from "../mem.ts";
-import {
-  N_FLAGS, N_SNAT_MAX, N_SNAT_MIN, NF_EGRESS_GATEWAY, NF_MASQUERADE6, NOTE_REPLY, P_FLAGS, P_INFO_TUNNEL, P_NODE, P_SNAT_MAX, P_SNAT_MIN,
-  PF_SKIP_NODEPORT,
-} from "../layout.ts";
+import { ld32 } from "../mem.ts";
+import { N_FLAGS, NF_MASQUERADE6, P_INFO_TUNNEL, P_NODE } from "../layout.ts";
 import { PROTO_ICMP6 } from "../wire/ipv6.ts";
 import { DROP_NAT_NO_MAPPING, ID_WORLD, NAT_NOT_NEEDED, VERDICT_OK } from "../verdict.ts";
 import { egressGatewayReplyNeedsRedirect6 } from "./egress-gateway6.ts";
+import { beginReverse, noteReversed } from "./nat-ingress.ts";
 import { isPortProtocol } from "./ports.ts";
 import { loadPorts6, proto6 } from "./ports6.ts";
-import { redirectTunnel, setSnatDone } from "./redirect.ts";
+import { redirectTunnel } from "./redirect.ts";
 import { snatReverse6 } from "./snat6.ts";
-import { note } from "./note.ts";
 
 /** VERDICT_OK: go on with the hook's main path (translated or not). VERDICT_REDIRECT into the tunnel: a reply for a pod on
  * another node; unlike with IPv4 the hop limit stays. Or a drop. `onDevice` is from-netdev, where replies are steered back.
@@ -26,15 +23,11 @@ export function natIngress6(pkt: i32, ip: i32, onDevice: boolean): i32 {
   } else if (proto !== PROTO_ICMP6) return VERDICT_OK;
   if (!hasPorts && (ld32(node + N_FLAGS) & NF_MASQUERADE6) === 0) return VERDICT_OK;
 
-  st32(pkt + P_SNAT_MIN, ld32(node + N_SNAT_MIN));
-  st32(pkt + P_SNAT_MAX, ld32(node + N_SNAT_MAX));
-  st32(pkt + P_FLAGS, ld32(pkt + P_FLAGS) | PF_SKIP_NODEPORT);
+  beginReverse(pkt, node);
   const error: i32 = snatReverse6(pkt, ip);
   if (error === NAT_NOT_NEEDED || error === DROP_NAT_NO_MAPPING) return VERDICT_OK;
   if (error < 0) return error;
-  setSnatDone(pkt);
-  note(pkt, NOTE_REPLY);
-  if (!onDevice || (ld32(node + N_FLAGS) & NF_EGRESS_GATEWAY) === 0) return VERDICT_OK;
+  if (!noteReversed(pkt, node, onDevice)) return VERDICT_OK;
   // Fragments are asked for anew, under the pod's address by now.
   if (hasPorts) {
     const cut: i32 = loadPorts6(pkt, ip);

@@ -17,7 +17,6 @@ import { isPortProtocol, keyWord } from "./ports.ts";
 import { rewriteHeaders6 } from "./snat-rewrite6.ts";
 import { note, repairs } from "./note.ts";
 
-
 /** Sum over the quoted packet, as far as it is in memory. */
 export function quoteSum(pkt: i32, innerAt: i32): i32 { return csumBytes(ld32(pkt + P_FRAME) + innerAt, ld32(pkt + P_LEN) - innerAt, 0); }
 
@@ -48,14 +47,18 @@ function rewriteQuote(pkt: i32, proto: i32, innerAt: i32, innerL4: i32, state: i
   return 0;
 }
 
+/** Length of the quoted packet's headers, which are in P_INNER_WALK then, or a drop. Nothing has changed the quote so far. */
+function walkQuote(pkt: i32, innerAt: i32): i32 {
+  st32(pkt + P_CSUM_DIFF, 0);
+  return within(pkt, innerAt, IP6_HEADER) ? ipv6Walk(pkt, innerAt, pkt + P_INNER_WALK) : DROP_INVALID;
+}
+
 /** snat_v6_nat_handle_icmp_error: an error that a pod (or the node) sends about a translated flow; the quoted packet came
  * from outside, so its destination gets the mapping's address. 0 with P_NAT and P_CSUM_DIFF, NAT_NOT_NEEDED, or a drop. */
 export function natIcmp6ErrorOut(pkt: i32, innerAt: i32): i32 {
-  st32(pkt + P_CSUM_DIFF, 0);
-  if (!within(pkt, innerAt, IP6_HEADER)) return DROP_INVALID;
-  const frame: i32 = ld32(pkt + P_FRAME), inner: i32 = frame + innerAt;
-  const length: i32 = ipv6Walk(pkt, innerAt, pkt + P_INNER_WALK);
+  const length: i32 = walkQuote(pkt, innerAt);
   if (length < 0) return length;
+  const frame: i32 = ld32(pkt + P_FRAME), inner: i32 = frame + innerAt;
   const proto: i32 = ld32(pkt + P_INNER_WALK + W_PROTO), innerL4: i32 = innerAt + length;
   let ports: i32 = 0;
   let portAt: i32 = L4_DPORT;
@@ -79,11 +82,9 @@ export function natIcmp6ErrorOut(pkt: i32, innerAt: i32): i32 {
 /** snat_v6_rev_nat_handle_icmp_pkt_toobig: an error from outside about a packet that left translated; the quoted source gets
  * the pod's address back. 0 with P_NAT and P_CSUM_DIFF, NAT_NOT_NEEDED, or a drop. */
 export function natIcmp6ErrorIn(pkt: i32, innerAt: i32): i32 {
-  st32(pkt + P_CSUM_DIFF, 0);
-  if (!within(pkt, innerAt, IP6_HEADER)) return DROP_INVALID;
-  const frame: i32 = ld32(pkt + P_FRAME), inner: i32 = frame + innerAt;
-  const length: i32 = ipv6Walk(pkt, innerAt, pkt + P_INNER_WALK);
+  const length: i32 = walkQuote(pkt, innerAt);
   if (length < 0) return length;
+  const frame: i32 = ld32(pkt + P_FRAME), inner: i32 = frame + innerAt;
   const proto: i32 = ld32(pkt + P_INNER_WALK + W_PROTO), innerL4: i32 = innerAt + length;
   let ports: i32 = 0;
   let portAt: i32 = L4_SPORT;
