@@ -13,8 +13,8 @@ afterAll(() => scratch.remove());
 const MAIN = fileURLToPath(new URL("../../dist/bin/main.js", import.meta.url));
 /** Prints the process's peak in KiB when it ends; worker threads load it too and see the same process. */
 const PEAK = `data:text/javascript,process.on("exit",()=>process.stderr.write("peak "+process.resourceUsage().maxRSS+" KiB\\n"))`;
-/** Runs at least, and at most where none of them kept to its limit: other tests run beside this one. */
-const RUNS = 5, MOST_RUNS = 12;
+/** Runs at most, where none of them kept to its limit: other tests run beside this one. */
+const MOST_RUNS = 15;
 /** Node's own bare start takes 40 ms on an idle machine of today; where it takes longer, everything does. */
 const BARE_START_MS = 40;
 
@@ -25,14 +25,15 @@ function milliseconds(args: readonly string[]): number {
   return took;
 }
 
-/** Expects the best of some runs to take less than `limit` ms, stretched as Node's bare start is stretched beside them. */
-function expectBestBelow(limit: (bare: number) => number, args: readonly string[]): void {
-  let best = Infinity, bare = Infinity;
-  for (let run = 0; run < RUNS || (run < MOST_RUNS && best >= limit(bare)); run++) {
-    bare = Math.min(bare, milliseconds(["-e", "0"]));
-    best = Math.min(best, milliseconds(args));
-  }
-  expect(best, `Node's bare start took ${bare.toFixed(0)} ms`).toBeLessThan(limit(bare));
+/** Expects one of some runs to take less than `limit` ms, stretched as Node's bare start is just before it: load comes and goes. */
+function expectBelow(limit: (bare: number) => number, args: readonly string[]): void {
+  const rounds: { readonly took: number; readonly allowed: number; readonly bare: number }[] = [];
+  do {
+    const bare = milliseconds(["-e", "0"]);
+    rounds.push({ took: milliseconds(args), allowed: limit(bare), bare });
+  } while (rounds.length < MOST_RUNS && rounds.every(({ took, allowed }) => took >= allowed));
+  const best = rounds.reduce((one, other) => (other.took / other.allowed < one.took / one.allowed ? other : one));
+  expect(best.took, `Node's bare start took ${best.bare.toFixed(0)} ms`).toBeLessThan(best.allowed);
 }
 
 const stretched = (bare: number): number => Math.max(1, bare / BARE_START_MS);
@@ -48,11 +49,11 @@ function peakMiB(args: readonly string[]): number {
 describe.skipIf(UNBUILT !== "")(UNBUILT === "" ? "the cost" : `the cost (skipped: ${UNBUILT})`, { timeout: 60_000 }, () => {
   it("of a thousand packets is less than half a second, start-up and all files included", async () => {
     const { capture, cluster } = await runGenerate({ out: scratch.place(), packets: 1000, flows: 50, pods: 10, nodes: 3, gateways: 1 });
-    expectBestBelow((bare) => 500 * stretched(bare), [MAIN, "replay", capture, "--cluster", cluster, "--out", scratch.place(), "--force"]);
+    expectBelow((bare) => 500 * stretched(bare), [MAIN, "replay", capture, "--cluster", cluster, "--out", scratch.place(), "--force"]);
   });
 
   it("of --help is less than a tenth of a second beyond Node's own start", () => {
-    expectBestBelow((bare) => bare + 100 * stretched(bare), [MAIN, "--help"]);
+    expectBelow((bare) => bare + 100 * stretched(bare), [MAIN, "--help"]);
   });
 
   it("in memory does not grow with the capture", async () => {

@@ -132,18 +132,20 @@ export function writeNode(arena: Arena, node: NodeImage): number {
 
 function writeEndpoints(arena: Arena, endpoints: readonly EndpointImage[]): number {
   return writeStaticHash(arena, EP_SIZE, EP_FLAGS, endpoints.map((endpoint) => ({
-    key: wireWord(endpoint.address),
-    write: (at) => {
-      arena.put32(at + EP_ADDRESS, wireWord(endpoint.address));
-      arena.put32(at + EP_FLAGS, endpoint.flags | EPF_USED);
-      arena.put32(at + EP_IFINDEX, endpoint.ifindex);
-      arena.put32(at + EP_ID, endpoint.id);
-      arena.put32(at + EP_IDENTITY, endpoint.identity);
-      putMac(arena, at + EP_MAC, endpoint.mac);
-      putMac(arena, at + EP_NODE_MAC, endpoint.nodeMac);
-      arena.put32(at + EP_POLICY, endpoint.policyMap ?? 0);
-    },
+    key: wireWord(endpoint.address), write: (at) => writeEndpoint(arena, at, endpoint),
   })));
+}
+
+/** Writes an endpoint record at `at` (EP_SIZE bytes). */
+export function writeEndpoint(arena: Arena, at: number, endpoint: EndpointImage): void {
+  arena.put32(at + EP_ADDRESS, wireWord(endpoint.address));
+  arena.put32(at + EP_FLAGS, endpoint.flags | EPF_USED);
+  arena.put32(at + EP_IFINDEX, endpoint.ifindex);
+  arena.put32(at + EP_ID, endpoint.id);
+  arena.put32(at + EP_IDENTITY, endpoint.identity);
+  putMac(arena, at + EP_MAC, endpoint.mac);
+  putMac(arena, at + EP_NODE_MAC, endpoint.nodeMac);
+  arena.put32(at + EP_POLICY, endpoint.policyMap ?? 0);
 }
 
 function writeDevices(arena: Arena, devices: readonly DeviceImage[]): number {
@@ -169,17 +171,21 @@ function writeRoutes(arena: Arena, routes: readonly RouteImage[]): number {
 }
 
 function writeFib(arena: Arena, node: NodeImage): number {
-  const fib = arena.take(FIB_SIZE);
   const tables = node.routes.map((routes) => writeRoutes(arena, routes));
-  const rules = arena.take(Math.max(1, node.rules.length) * FR_SIZE);
-  for (const [k, rule] of node.rules.entries()) {
-    const mask = wireMask(rule.from.bits), record = rules + k * FR_SIZE;
+  return writeRuleTable(arena, tables, FR_SIZE, node.rules, (record, rule) => {
+    const mask = wireMask(rule.from.bits);
     arena.put32(record + FR_ADDR, wireWord(rule.from.address) & mask);
     arena.put32(record + FR_MASK, mask);
     arena.put32(record + FR_TABLE, tables[rule.table] ?? 0);
-  }
+  });
+}
+
+/** Writes the FIB_… structure over its route tables' addresses ([0] is the main one) and the source rules, `size` bytes each. */
+export function writeRuleTable<R>(arena: Arena, tables: readonly number[], size: number, rules: readonly R[], write: (at: number, rule: R) => void): number {
+  const fib = arena.take(FIB_SIZE), first = arena.take(Math.max(1, rules.length) * size);
+  for (const [k, rule] of rules.entries()) write(first + k * size, rule);
   arena.put32(fib + FIB_MAIN, tables[0] ?? 0);
-  arena.put32(fib + FIB_RULES, rules);
-  arena.put32(fib + FIB_RULE_COUNT, node.rules.length);
+  arena.put32(fib + FIB_RULES, first);
+  arena.put32(fib + FIB_RULE_COUNT, rules.length);
   return fib;
 }

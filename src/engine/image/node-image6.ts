@@ -1,17 +1,13 @@
 // The IPv6 side of a node's configuration, written into the structure that writeNode made.
-import {
-  D_MASQUERADE6, D_SIZE, EP_ADDRESS, EP_FLAGS, EP_ID, EP_IDENTITY, EP_IFINDEX, EP_MAC, EP_NODE_MAC, EPF_USED, FIB_MAIN, FIB_RULE_COUNT, FIB_RULES,
-  FIB_SIZE, N_DEVICES, N_FLAGS, NF_EXCLUSION6, NF_IPMASQ6,
-} from "../../kernel/layout.ts";
+import { D_MASQUERADE6, D_SIZE, EP_FLAGS, N_DEVICES, N_FLAGS, NF_EXCLUSION6, NF_IPMASQ6 } from "../../kernel/layout.ts";
 import {
   EP6_SIZE, EP_ADDRESS6, FR6_ADDR, FR6_MASK, FR6_SIZE, FR6_TABLE, N_ADDRESS6, N_ENDPOINTS6, N_EXCLUSION6_ADDR, N_EXCLUSION6_MASK, N_FIB6, N_IPCACHE6,
   N_IPMASQ6, N_LOOPBACK6, N_POLICY6, N_ROUTER6, RT6_IFINDEX, RT6_SIZE, RT6_VIA,
 } from "../../kernel/layout6.ts";
-import { EP_POLICY } from "../../kernel/layout-policy.ts";
 import type { Prefix6 } from "../../control/tables.ts";
 import { mask6, putAddress6 } from "./address6.ts";
-import { type Arena, wireWord } from "./arena.ts";
-import { type EndpointImage, putMac } from "./node-image.ts";
+import type { Arena } from "./arena.ts";
+import { type EndpointImage, writeEndpoint, writeRuleTable } from "./node-image.ts";
 import { writePrefixTable6 } from "./prefix-table6.ts";
 import { writeStaticHash6 } from "./static-hash6.ts";
 
@@ -76,14 +72,7 @@ export function writeNode6(arena: Arena, at: number, node: NodeImage6): void {
 
 /** Writes an endpoint record with both addresses at `at` (EP6_SIZE bytes). */
 export function writeEndpoint6(arena: Arena, at: number, endpoint: EndpointImage6): void {
-  arena.put32(at + EP_ADDRESS, wireWord(endpoint.address));
-  arena.put32(at + EP_FLAGS, endpoint.flags | EPF_USED);
-  arena.put32(at + EP_IFINDEX, endpoint.ifindex);
-  arena.put32(at + EP_ID, endpoint.id);
-  arena.put32(at + EP_IDENTITY, endpoint.identity);
-  putMac(arena, at + EP_MAC, endpoint.mac);
-  putMac(arena, at + EP_NODE_MAC, endpoint.nodeMac);
-  arena.put32(at + EP_POLICY, endpoint.policyMap ?? 0);
+  writeEndpoint(arena, at, endpoint);
   putAddress6(arena, at + EP_ADDRESS6, endpoint.address6);
 }
 
@@ -97,16 +86,11 @@ function writeRoutes6(arena: Arena, routes: readonly RouteImage6[]): number {
 }
 
 function writeFib6(arena: Arena, node: NodeImage6): number {
-  const fib = arena.take(FIB_SIZE), tables = node.routes.map((routes) => writeRoutes6(arena, routes));
-  const rules = arena.take(Math.max(1, node.rules.length) * FR6_SIZE);
-  for (const [k, rule] of node.rules.entries()) {
-    const mask = mask6(rule.from.bits), record = rules + k * FR6_SIZE;
+  const tables = node.routes.map((routes) => writeRoutes6(arena, routes));
+  return writeRuleTable(arena, tables, FR6_SIZE, node.rules, (record, rule) => {
+    const mask = mask6(rule.from.bits);
     putAddress6(arena, record + FR6_ADDR, rule.from.address & mask);
     putAddress6(arena, record + FR6_MASK, mask);
     arena.put32(record + FR6_TABLE, tables[rule.table] ?? 0);
-  }
-  arena.put32(fib + FIB_MAIN, tables[0] ?? 0);
-  arena.put32(fib + FIB_RULES, rules);
-  arena.put32(fib + FIB_RULE_COUNT, node.rules.length);
-  return fib;
+  });
 }

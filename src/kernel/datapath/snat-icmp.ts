@@ -9,10 +9,11 @@ import { find } from "../table/dynamic.ts";
 import { csumDiff32 } from "../wire/checksum.ts";
 import { IP_DST, IP_HEADER, IP_PROTO, IP_SRC, ipv4HeaderLen, PROTO_ICMP, PROTO_TCP, PROTO_UDP } from "../wire/ipv4.ts";
 import {
-  ICMP_ECHO, ICMP_ECHO_REPLY, ICMP_HEADER, ICMP_ID, ICMP_TYPE, L4_DPORT, L4_SPORT, TCP_CSUM, UDP_CSUM, within,
+  ICMP_ECHO, ICMP_ECHO_REPLY, ICMP_HEADER, ICMP_ID, L4_DPORT, L4_SPORT, TCP_CSUM, UDP_CSUM, within,
 } from "../wire/l4.ts";
 import { DROP_CSUM_L4, DROP_INVALID, DROP_UNKNOWN_ICMP4_CODE, DROP_UNKNOWN_L4, NAT_NOT_NEEDED } from "../verdict.ts";
-import { isPortProtocol, keyWord } from "./ports.ts";
+import { keyWord } from "./ports.ts";
+import { QUOTE_OF_OTHER_TYPE, QUOTE_WITHOUT_PORTS, quotedPorts, quotedPortsMissing, quotedType } from "./quoted-ports.ts";
 import { portDiff, rewriteHeaders } from "./snat-rewrite.ts";
 import { note, repairs } from "./note.ts";
 
@@ -28,31 +29,22 @@ export function natIcmpErrorOut(pkt: i32, l4: i32): i32 {
   const innerAt: i32 = l4 + ICMP_HEADER;
   st32(pkt + P_CSUM_DIFF, 0);
   if (!within(pkt, innerAt, IP_HEADER)) return DROP_INVALID;
-  const frame: i32 = ld32(pkt + P_FRAME), inner: i32 = frame + innerAt;
+  const inner: i32 = ld32(pkt + P_FRAME) + innerAt;
   const proto: i32 = ld8(inner + IP_PROTO), saddr: i32 = ld32(inner + IP_DST), daddr: i32 = ld32(inner + IP_SRC);
   const innerL4: i32 = innerAt + ipv4HeaderLen(inner);
-  let ports: i32 = 0;
-  let portAt: i32 = L4_DPORT;
-  if (isPortProtocol(pkt, proto)) {
-    if (!within(pkt, innerL4, 4)) return DROP_INVALID;
-    ports = ld32(frame + innerL4);
-  } else if (proto === PROTO_ICMP) {
-    if (!within(pkt, innerL4, 1)) return DROP_INVALID;
-    const type: i32 = ld8(frame + innerL4 + ICMP_TYPE);
-    if (type === ICMP_ECHO) return NAT_NOT_NEEDED;
-    if (type !== ICMP_ECHO_REPLY) return DROP_UNKNOWN_ICMP4_CODE;
-    if (!within(pkt, innerL4 + ICMP_ID, 2)) return DROP_INVALID;
-    portAt = ICMP_ID;
-    ports = ld16(frame + innerL4 + ICMP_ID) << 16;
-  } else return DROP_UNKNOWN_L4;
+  const isEcho: boolean = proto === PROTO_ICMP;
+  const missing: i32 = quotedPortsMissing(pkt, innerL4, proto, PROTO_ICMP, ICMP_ECHO_REPLY);
+  if (missing === QUOTE_OF_OTHER_TYPE) return quotedType(pkt, innerL4) === ICMP_ECHO ? NAT_NOT_NEEDED : DROP_UNKNOWN_ICMP4_CODE;
+  if (missing !== 0) return missing === QUOTE_WITHOUT_PORTS ? DROP_UNKNOWN_L4 : missing;
+  const quoted: i32 = quotedPorts(pkt, innerL4, isEcho), ports: i32 = isEcho ? quoted << 16 : quoted;
   const state: i32 = find(ld32(pkt + P_SHARD) + S_NAT, keyWord(pkt, proto, TUPLE_OUT), daddr, saddr, ports);
   if (state === 0) return NAT_NOT_NEEDED;
   st32(pkt + P_NAT, state);
   const cut: boolean = innerChecksumCut(pkt, innerAt, inner, proto);
   const error: i32 = rewriteHeaders(
-    pkt, proto, innerAt, true, innerL4, saddr, ld32(state + X_ADDR), IP_DST, ports >>> 16, ld32(state + X_PORT), portAt, 0,
+    pkt, proto, innerAt, true, innerL4, saddr, ld32(state + X_ADDR), IP_DST, ports >>> 16, ld32(state + X_PORT), isEcho ? ICMP_ID : L4_DPORT, 0,
   );
-  if (proto !== PROTO_ICMP) {
+  if (!isEcho) {
     if (repairs(pkt)) {
       st32(pkt + P_CSUM_DIFF, outerDiff(pkt, innerL4, proto, cut, saddr, ld32(state + X_ADDR), ports >>> 16, ld32(state + X_PORT)));
     } else note(pkt, NOTE_DEFECT_POD_ERROR_CSUM);
@@ -78,36 +70,27 @@ export function outerDiff(pkt: i32, innerL4: i32, proto: i32, cut: boolean, oldA
 export function natIcmpErrorIn(pkt: i32, innerAt: i32): i32 {
   st32(pkt + P_CSUM_DIFF, 0);
   if (!within(pkt, innerAt, IP_HEADER)) return DROP_INVALID;
-  const frame: i32 = ld32(pkt + P_FRAME), inner: i32 = frame + innerAt;
+  const inner: i32 = ld32(pkt + P_FRAME) + innerAt;
   const proto: i32 = ld8(inner + IP_PROTO), saddr: i32 = ld32(inner + IP_DST), daddr: i32 = ld32(inner + IP_SRC);
   const innerL4: i32 = innerAt + ipv4HeaderLen(inner);
-  let ports: i32 = 0;
-  let portAt: i32 = L4_SPORT;
-  if (isPortProtocol(pkt, proto)) {
-    if (!within(pkt, innerL4, 4)) return DROP_INVALID;
-    ports = ld32(frame + innerL4);
-  } else if (proto === PROTO_ICMP) {
-    if (!within(pkt, innerL4, 1)) return DROP_INVALID;
-    const type: i32 = ld8(frame + innerL4 + ICMP_TYPE);
-    if (type === ICMP_ECHO_REPLY) return NAT_NOT_NEEDED;
-    if (type !== ICMP_ECHO) return DROP_UNKNOWN_ICMP4_CODE;
-    if (!within(pkt, innerL4 + ICMP_ID, 2)) return DROP_INVALID;
-    portAt = ICMP_ID;
-    ports = ld16(frame + innerL4 + ICMP_ID);
-  } else return NAT_NOT_NEEDED;
+  const isEcho: boolean = proto === PROTO_ICMP;
+  const missing: i32 = quotedPortsMissing(pkt, innerL4, proto, PROTO_ICMP, ICMP_ECHO);
+  if (missing === QUOTE_OF_OTHER_TYPE) return quotedType(pkt, innerL4) === ICMP_ECHO_REPLY ? NAT_NOT_NEEDED : DROP_UNKNOWN_ICMP4_CODE;
+  if (missing !== 0) return missing === QUOTE_WITHOUT_PORTS ? NAT_NOT_NEEDED : missing;
+  const ports: i32 = quotedPorts(pkt, innerL4, isEcho);
   const state: i32 = find(ld32(pkt + P_SHARD) + S_NAT, keyWord(pkt, proto, TUPLE_IN), daddr, saddr, ports);
   if (state === 0) return NAT_NOT_NEEDED;
   st32(pkt + P_NAT, state);
   const cut: boolean = innerChecksumCut(pkt, innerAt, inner, proto);
   if (proto === PROTO_UDP && !within(pkt, innerL4 + UDP_CSUM, 2)) return DROP_INVALID;
   const newAddr: i32 = ld32(state + X_ADDR), newPort: i32 = ld32(state + X_PORT), oldPort: i32 = ports & 0xffff;
-  if (proto === PROTO_ICMP) {
+  if (isEcho) {
     // 1.19 takes the quoted ICMP for one with a pseudo-header; right is that everything in it cancels.
     if (!repairs(pkt) && daddr !== newAddr) {
       st32(pkt + P_CSUM_DIFF, csumDiff32(newAddr, daddr));
       note(pkt, NOTE_DEFECT_ECHO_ERROR_CSUM);
     }
   } else st32(pkt + P_CSUM_DIFF, outerDiff(pkt, innerL4, proto, cut, daddr, newAddr, oldPort, newPort));
-  const error: i32 = rewriteHeaders(pkt, proto, innerAt, true, innerL4, daddr, newAddr, IP_SRC, oldPort, newPort, portAt, 0);
+  const error: i32 = rewriteHeaders(pkt, proto, innerAt, true, innerL4, daddr, newAddr, IP_SRC, oldPort, newPort, isEcho ? ICMP_ID : L4_SPORT, 0);
   return cut && error === DROP_CSUM_L4 ? 0 : error;
 }

@@ -1,6 +1,6 @@
 // ICMPv6 errors about translated flows: the quoted packet is translated with the outer one (RFC 5508 section 4), with the
 // defects of Cilium 1.19 unless the node is told to repair them.
-import { ld16, ld32, ld8, st32 } from "../mem.ts";
+import { ld32, st32 } from "../mem.ts";
 import {
   NOTE_DEFECT6_QUOTE_CSUM, NOTE_DEFECT6_QUOTED_REPLY, NOTE_DEFECT6_SHORT_QUOTE, P_CSUM_DIFF, P_FRAME, P_LEN, P_NAT, P_SHARD, P_WIRE_LEN,
   TUPLE_IN, TUPLE_OUT,
@@ -11,9 +11,10 @@ import { csumBytes, csumFold } from "../wire/checksum.ts";
 import { ICMP6_ECHO, ICMP6_ECHO_REPLY } from "../wire/icmp6.ts";
 import { PROTO_TCP } from "../wire/ipv4.ts";
 import { IP6_DST, IP6_HEADER, IP6_SRC, ipv6Walk, PROTO_ICMP6 } from "../wire/ipv6.ts";
-import { ICMP_CSUM, ICMP_ID, ICMP_TYPE, L4_DPORT, L4_SPORT, l4CsumApply, TCP_CSUM, within } from "../wire/l4.ts";
+import { ICMP_CSUM, ICMP_ID, L4_DPORT, L4_SPORT, l4CsumApply, TCP_CSUM, within } from "../wire/l4.ts";
 import { DROP_CSUM_L4, DROP_INVALID, DROP_UNKNOWN_ICMP6_CODE, DROP_UNKNOWN_L4, NAT_NOT_NEEDED } from "../verdict.ts";
-import { isPortProtocol, keyWord } from "./ports.ts";
+import { keyWord } from "./ports.ts";
+import { QUOTE_OF_OTHER_TYPE, QUOTE_WITHOUT_PORTS, quotedPorts, quotedPortsMissing, quotedType } from "./quoted-ports.ts";
 import { rewriteHeaders6 } from "./snat-rewrite6.ts";
 import { note, repairs } from "./note.ts";
 
@@ -58,25 +59,16 @@ function walkQuote(pkt: i32, innerAt: i32): i32 {
 export function natIcmp6ErrorOut(pkt: i32, innerAt: i32): i32 {
   const length: i32 = walkQuote(pkt, innerAt);
   if (length < 0) return length;
-  const frame: i32 = ld32(pkt + P_FRAME), inner: i32 = frame + innerAt;
+  const inner: i32 = ld32(pkt + P_FRAME) + innerAt;
   const proto: i32 = ld32(pkt + P_INNER_WALK + W_PROTO), innerL4: i32 = innerAt + length;
-  let ports: i32 = 0;
-  let portAt: i32 = L4_DPORT;
-  if (isPortProtocol(pkt, proto)) {
-    if (!within(pkt, innerL4, 4)) return DROP_INVALID;
-    ports = ld32(frame + innerL4);
-  } else if (proto === PROTO_ICMP6) {
-    if (!within(pkt, innerL4, 1)) return DROP_INVALID;
-    const type: i32 = ld8(frame + innerL4 + ICMP_TYPE);
-    if (type === ICMP6_ECHO) return NAT_NOT_NEEDED;
-    if (type !== ICMP6_ECHO_REPLY) return DROP_UNKNOWN_ICMP6_CODE;
-    if (!within(pkt, innerL4 + ICMP_ID, 2)) return DROP_INVALID;
-    portAt = ICMP_ID;
-    ports = ld16(frame + innerL4 + ICMP_ID) << 16;
-  } else return DROP_UNKNOWN_L4;
+  const isEcho: boolean = proto === PROTO_ICMP6;
+  const missing: i32 = quotedPortsMissing(pkt, innerL4, proto, PROTO_ICMP6, ICMP6_ECHO_REPLY);
+  if (missing === QUOTE_OF_OTHER_TYPE) return quotedType(pkt, innerL4) === ICMP6_ECHO ? NAT_NOT_NEEDED : DROP_UNKNOWN_ICMP6_CODE;
+  if (missing !== 0) return missing === QUOTE_WITHOUT_PORTS ? DROP_UNKNOWN_L4 : missing;
+  const quoted: i32 = quotedPorts(pkt, innerL4, isEcho), ports: i32 = isEcho ? quoted << 16 : quoted;
   const state: i32 = find6(ld32(pkt + P_SHARD) + S_NAT6, keyWord(pkt, proto, TUPLE_OUT), inner + IP6_SRC, inner + IP6_DST, ports);
   if (state === 0) return NAT_NOT_NEEDED;
-  return rewriteQuote(pkt, proto, innerAt, innerL4, state, IP6_DST, ports >>> 16, portAt);
+  return rewriteQuote(pkt, proto, innerAt, innerL4, state, IP6_DST, ports >>> 16, isEcho ? ICMP_ID : L4_DPORT);
 }
 
 /** snat_v6_rev_nat_handle_icmp_pkt_toobig: an error from outside about a packet that left translated; the quoted source gets
@@ -84,28 +76,20 @@ export function natIcmp6ErrorOut(pkt: i32, innerAt: i32): i32 {
 export function natIcmp6ErrorIn(pkt: i32, innerAt: i32): i32 {
   const length: i32 = walkQuote(pkt, innerAt);
   if (length < 0) return length;
-  const frame: i32 = ld32(pkt + P_FRAME), inner: i32 = frame + innerAt;
+  const inner: i32 = ld32(pkt + P_FRAME) + innerAt;
   const proto: i32 = ld32(pkt + P_INNER_WALK + W_PROTO), innerL4: i32 = innerAt + length;
-  let ports: i32 = 0;
-  let portAt: i32 = L4_SPORT;
-  if (isPortProtocol(pkt, proto)) {
-    if (!within(pkt, innerL4, 4)) return DROP_INVALID;
-    ports = ld32(frame + innerL4);
-  } else if (proto === PROTO_ICMP6) {
-    if (!within(pkt, innerL4, 1)) return DROP_INVALID;
-    const type: i32 = ld8(frame + innerL4 + ICMP_TYPE);
-    if (type !== ICMP6_ECHO) {
-      if (repairs(pkt)) return NAT_NOT_NEEDED;
-      if (type === ICMP6_ECHO_REPLY) note(pkt, NOTE_DEFECT6_QUOTED_REPLY);
-      return DROP_INVALID;
-    }
-    if (!within(pkt, innerL4 + ICMP_ID, 2)) return DROP_INVALID;
-    portAt = ICMP_ID;
-    ports = ld16(frame + innerL4 + ICMP_ID);
-  } else return NAT_NOT_NEEDED;
+  const isEcho: boolean = proto === PROTO_ICMP6;
+  const missing: i32 = quotedPortsMissing(pkt, innerL4, proto, PROTO_ICMP6, ICMP6_ECHO);
+  if (missing === QUOTE_OF_OTHER_TYPE) {
+    if (repairs(pkt)) return NAT_NOT_NEEDED;
+    if (quotedType(pkt, innerL4) === ICMP6_ECHO_REPLY) note(pkt, NOTE_DEFECT6_QUOTED_REPLY);
+    return DROP_INVALID;
+  }
+  if (missing !== 0) return missing === QUOTE_WITHOUT_PORTS ? NAT_NOT_NEEDED : missing;
+  const ports: i32 = quotedPorts(pkt, innerL4, isEcho);
   const state: i32 = find6(ld32(pkt + P_SHARD) + S_NAT6, keyWord(pkt, proto, TUPLE_IN), inner + IP6_SRC, inner + IP6_DST, ports);
   if (state === 0) return NAT_NOT_NEEDED;
-  return rewriteQuote(pkt, proto, innerAt, innerL4, state, IP6_SRC, ports & 0xffff, portAt);
+  return rewriteQuote(pkt, proto, innerAt, innerL4, state, IP6_SRC, ports & 0xffff, isEcho ? ICMP_ID : L4_SPORT);
 }
 
 /** Is an error from outside about a packet that left translated? Changes nothing. */
@@ -113,11 +97,8 @@ export function quotesTranslated6(pkt: i32, innerAt: i32): boolean {
   if (!within(pkt, innerAt, IP6_HEADER)) return false;
   const length: i32 = ipv6Walk(pkt, innerAt, pkt + P_INNER_WALK);
   if (length < 0) return false;
-  const frame: i32 = ld32(pkt + P_FRAME), proto: i32 = ld32(pkt + P_INNER_WALK + W_PROTO), innerL4: i32 = innerAt + length;
-  const echo: boolean = proto === PROTO_ICMP6;
-  if (!within(pkt, innerL4, echo ? ICMP_ID + 2 : 4)) return false;
-  if (!echo && !isPortProtocol(pkt, proto)) return false;
-  if (echo && ld8(frame + innerL4 + ICMP_TYPE) !== ICMP6_ECHO) return false;
-  const ports: i32 = echo ? ld16(frame + innerL4 + ICMP_ID) : ld32(frame + innerL4);
-  return peek6(ld32(pkt + P_SHARD) + S_NAT6, keyWord(pkt, proto, TUPLE_IN), frame + innerAt + IP6_SRC, frame + innerAt + IP6_DST, ports) !== 0;
+  const inner: i32 = ld32(pkt + P_FRAME) + innerAt, proto: i32 = ld32(pkt + P_INNER_WALK + W_PROTO), innerL4: i32 = innerAt + length;
+  if (quotedPortsMissing(pkt, innerL4, proto, PROTO_ICMP6, ICMP6_ECHO) !== 0) return false;
+  const ports: i32 = quotedPorts(pkt, innerL4, proto === PROTO_ICMP6);
+  return peek6(ld32(pkt + P_SHARD) + S_NAT6, keyWord(pkt, proto, TUPLE_IN), inner + IP6_SRC, inner + IP6_DST, ports) !== 0;
 }
