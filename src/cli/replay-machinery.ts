@@ -11,7 +11,7 @@ export function replayMachinery(): ReplayMachinery {
   return {
     expandCaptures: async (paths) => await expandCapturePaths(paths),
     compileCluster: async (paths, semantics) => compileTables(await loadCluster(paths), { semantics }),
-    prepare: prepareWorkers,
+    prepare: (options) => void prepareWorkers(options),
     replay: runReplay,
     kernelIsBuilt: () => existsSync(new URL("../kernel/kernel.wasm", import.meta.url)),
     version: packageVersion(),
