@@ -4,7 +4,7 @@ import { loadCluster } from "../cluster/load.ts";
 import { compileTables } from "../control/compile.ts";
 import { prepareWorkers, runReplay } from "../engine/run-replay.ts";
 import { expandCapturePaths } from "../io/capture-paths.ts";
-import { packageVersion } from "./program.ts";
+import { packageVersion } from "./package-version.ts";
 import type { ReplayMachinery } from "./replay-run.ts";
 
 export function replayMachinery(): ReplayMachinery {
