@@ -1,14 +1,20 @@
 // The command line as few files instead of hundreds of modules, for a quick start: loading modules was half of a short run
-// (235 of 460 ms for a replay of 787 packets, 150 when bundled). The built modules stay beside it; both run the same code.
-// Without white space, and with zod as a namespace so that its locales fall away: 1.0 instead of 1.9 MB, 1000 packets in 415 instead
-// of 452 ms (medians of 21 interleaved runs). Names stay, for stack traces.
+// (235 of 460 ms for a replay of 787 packets). Three bundles, so that --help reads little: main.js, which loads the others; program.js,
+// the commands and their options; work.js, all that a command imports when it runs. They are CommonJS, because Node.js 20 takes
+// code caches only for scripts (src/cli/bundle-loader.ts). The built modules stay beside them; both run the same code.
+// Without white space, and with zod as a namespace so that its locales fall away. Names stay, for stack traces.
 import { build } from "esbuild";
+import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative, resolve } from "node:path";
 
 const LICENCE_FILES = ["LICENSE", "LICENSE.md", "LICENSE.txt", "LICENCE", "license"];
-// Some of the packages are CommonJS and ask for Node's own modules by require().
-const REQUIRE = 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);';
+const BIN = join("dist", "bin");
+const OPTIONS = {
+  bundle: true, format: "cjs", platform: "node", target: "node20", external: ["piscina", "./program.js", "./work.js"], legalComments: "none", minifyWhitespace: true, charset: "ascii",
+  supported: { "dynamic-import": false }, metafile: true, logLevel: "error",
+  banner: { js: '"use strict";const importMetaUrl=require("node:url").pathToFileURL(__filename).href;' }, define: { "import.meta.url": "importMetaUrl" },
+};
 
 // commander loads Node's child_process, and with it net and dgram, for commands that are programs of their own. There are none here:
 // loaded on demand it costs nothing (`--help` 8 ms over an empty program instead of 13, minimum of 41 interleaved runs).
@@ -20,16 +26,43 @@ const CHILD_PROCESS_ON_DEMAND = {
   },
 };
 
+/** Turns the modules that a bundle imports on demand into parts of other bundles; `told` gets their paths. */
+function onDemand(contentsFor, told = new Set()) {
+  return {
+    name: "parts of other bundles",
+    setup(bundler) {
+      bundler.onResolve({ filter: /^\./ }, ({ kind, path, resolveDir }) => {
+        if (kind !== "dynamic-import") return undefined;
+        const module = relative("dist", resolve(resolveDir, path)).replaceAll("\\", "/");
+        told.add(module);
+        return { path: module, namespace: "part" };
+      });
+      bundler.onLoad({ filter: /./, namespace: "part" }, ({ path }) => ({ contents: contentsFor(path), resolveDir: resolve("dist") }));
+    },
+  };
+}
+
+const PART_OF_WORK = (bundle) => (module) => `module.exports = ${bundle("./work.js")}.parts[${JSON.stringify(module)}]();`;
+
 /** Bundles dist/cli/main.js and the workers into dist/bin. Piscina stays a package: it starts threads from its files. */
 export async function bundleCli() {
-  rmSync(join("dist", "bin"), { recursive: true, force: true });
-  const { metafile } = await build({
-    entryPoints: { main: "dist/cli/main.js", worker: "dist/engine/worker.js", "live-worker": "dist/live/live-worker.js" }, outdir: "dist/bin", bundle: true, splitting: true, format: "esm",
-    platform: "node", target: "node20", external: ["piscina"], banner: { js: REQUIRE }, legalComments: "none", minifyWhitespace: true, plugins: [CHILD_PROCESS_ON_DEMAND], metafile: true, logLevel: "error",
+  rmSync(BIN, { recursive: true, force: true });
+  const parts = new Set(["cli/failure-report.js"]), required = (name) => `require(${JSON.stringify(name)})`;
+  const program = await build({ ...OPTIONS, entryPoints: { program: "dist/cli/program.js" }, outdir: BIN, plugins: [CHILD_PROCESS_ON_DEMAND, onDemand(PART_OF_WORK(required), parts)] });
+  const index = `export const parts = {${[...parts].map((module) => `${JSON.stringify(module)}: () => require("./${module}")`).join(", ")}};`;
+  const work = await build({ ...OPTIONS, stdin: { contents: index, resolveDir: "dist" }, outfile: join(BIN, "work.js") });
+  const loaded = (name) => `require("./cli/bundle-loader.js").bundles.load(${JSON.stringify(name)})`;
+  const main = await build({
+    ...OPTIONS, entryPoints: { main: "dist/cli/main.js" }, outdir: BIN,
+    plugins: [onDemand((module) => (module === "cli/program.js" ? `module.exports = ${loaded("./program.js")};` : PART_OF_WORK(loaded)(module)))],
   });
-  chmodSync(join("dist", "bin", "main.js"), 0o755);
-  const packages = new Set(Object.keys(metafile.inputs).flatMap((path) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? []));
-  writeFileSync(join("dist", "bin", "third-party-licences.txt"), [...packages].sort().map(notice).join("\n"));
+  const others = await build({ ...OPTIONS, entryPoints: { worker: "dist/engine/worker.js", "live-worker": "dist/live/live-worker.js", "code-cache": "dist/cli/code-cache.js" }, outdir: BIN });
+  writeFileSync(join(BIN, "package.json"), '{"type":"commonjs"}\n');
+  chmodSync(join(BIN, "main.js"), 0o755);
+  const inputs = [program, work, main, others].flatMap(({ metafile }) => Object.keys(metafile.inputs));
+  const packages = new Set(inputs.flatMap((path) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? []));
+  writeFileSync(join(BIN, "third-party-licences.txt"), [...packages].sort().map(notice).join("\n"));
+  spawnSync(process.execPath, [join(BIN, "code-cache.js")], { stdio: "inherit" });
 }
 
 /** Licence text of a bundled package, which has to go where its code goes. */

@@ -1,15 +1,19 @@
-import { CommanderError } from "commander";
+import type { CommanderError } from "commander";
 import type { ExitCode } from "./exit-code.ts";
 import { failureJson, failureOf, failureText, UsageError } from "./failure.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Tells on standard error what was thrown, in the form that the command line asks for, and gives the exit code. */
 export function reportFailure(error: unknown, args: readonly string[], terminal: Terminal): ExitCode {
-  const failure = failureOf(error instanceof CommanderError ? usageErrorOf(error, args[0]) : error);
+  const failure = failureOf(isCommanderError(error) ? usageErrorOf(error, args[0]) : error);
   const debug = terminal.env["EGWSIM_DEBUG"] === "1";
   terminal.err(wantsJsonErrors(args) ? failureJson(failure, debug) : failureText(failure, debug));
   return failure.exitCode;
 }
+
+/** Told by its code, which all of commander's errors have: commander itself is loaded with the options, not here. */
+const isCommanderError = (error: unknown): error is CommanderError =>
+  error instanceof Error && "code" in error && typeof error.code === "string" && error.code.startsWith("commander.");
 
 /** Commands that have options of their own to look up. */
 const COMMANDS = ["replay", "explain", "tap", "generate", "status", "get", "bpf", "endpoint"] as const;

@@ -1,5 +1,4 @@
 // What --help and --version load, and no more: everything else is imported when it is needed.
-import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { EXIT_CODE_HELP, EXIT_COULD_NOT_RUN, EXIT_NOTHING, type ExitCode } from "./exit-code.ts";
 import { addBpfCommand } from "./bpf-command.ts";
@@ -8,16 +7,10 @@ import { addExplainCommand } from "./explain-command.ts";
 import { addGenerateCommand } from "./generate-command.ts";
 import { addGetCommand } from "./get-command.ts";
 import { addReplayCommand } from "./replay-command.ts";
+import { packageVersion } from "./package-version.ts";
 import { addStatusCommand } from "./status-command.ts";
 import { addTapCommand } from "./tap-command.ts";
 import type { Terminal } from "./terminal.ts";
-
-/** Version of the package that this file is part of, in src/ and in dist/ alike. */
-export function packageVersion(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
-  const version = typeof manifest === "object" && manifest !== null && "version" in manifest ? manifest.version : undefined;
-  return typeof version === "string" ? version : "unknown";
-}
 
 /** Runs one command line (without node and script) to its exit code; everything it says goes to the terminal given. */
 export async function runCommandLine(args: readonly string[], terminal: Terminal): Promise<ExitCode> {

@@ -15,7 +15,7 @@ import type { Interrupt } from "./interrupt.ts";
 import { LiveLine } from "./live-line.ts";
 import { DEFAULT_STATE_ENTRIES, OUTPUT_KINDS } from "./option-list.ts";
 import { makeOutFolder, outFolderProblems } from "./out-folder.ts";
-import { packageVersion } from "./program.ts";
+import { packageVersion } from "./package-version.ts";
 import { type CompiledCluster, reportRun } from "./run-report.ts";
 import type { TapSettings } from "./tap-settings.ts";
 import type { Terminal } from "./terminal.ts";

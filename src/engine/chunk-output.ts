@@ -8,7 +8,7 @@ import type { ClusterMemory } from "./cluster-memory.ts";
 import type { MainKernel } from "./main-kernel.ts";
 import type { DatapathOptions } from "./replay-options.ts";
 import { HOOK_NAMES, traceComment } from "./trace-comment.ts";
-import { WorkerPool } from "./worker-pool.ts";
+import { slotOf } from "./worker-protocol.ts";
 
 const STREAM_FILES = ["pod", "overlay", "external", "trace"] as const;
 
@@ -41,7 +41,7 @@ export class ChunkOutput {
 
   /** Writes a finished chunk; `owners` are the workers of its packets in capture order. */
   write(chunk: number, owners: Uint8Array, packets: number): void {
-    const slot = WorkerPool.slotOf(chunk), { bytes } = this.#memory.arena;
+    const slot = slotOf(chunk), { bytes } = this.#memory.arena;
     for (const [stream, writer] of this.#pcaps.entries()) {
       if (writer === null) continue;
       const from = this.#inOrder(slot, stream, owners, packets);

@@ -31,37 +31,50 @@ import { SLOT_COUNT } from "./memory-plan.ts";
 import type { ReplayEnd, ReplayHooks, ReplayOptions } from "./replay-options.ts";
 import { ServiceBook } from "./service-book.ts";
 import { Steering } from "./steer.ts";
-import { WorkerPool } from "./worker-pool.ts";
-import { profileName, type WorkerTiming } from "./worker-protocol.ts";
-import { startThreads } from "./worker-threads.ts";
+import { MainThreadWorker } from "./main-thread-worker.ts";
+import { COMMAND_BATCH, COMMAND_COLLECT, COMMAND_COUNT, COMMAND_EVICT, profileName, slotOf, type Workers, type WorkerTiming } from "./worker-protocol.ts";
 
 /** A thread costs about 40 ms to start; below this much input one is enough. */
 const SMALL_INPUT_BYTES = 4 * 1024 * 1024;
+/** Below this much the main thread does the one worker's part: a thread's start takes longer than the kernel (1,000 packets in 80 ms
+ * of CPU time less, minimum of 15 interleaved runs; with 2.4 MB no difference). */
+const SHORT_INPUT_BYTES = 1024 * 1024;
 /** More workers than this would not find room for their blocks beside the shards in 2 GiB. */
 const MOST_WORKERS = 16;
 const STOP_POLL_MS = 100;
 
-/** Number of workers that a run over these captures takes. */
-function workersFor(options: Pick<ReplayOptions, "captures" | "workers" | "exactWorkers">): number {
-  const bytes = inputBytes(options.captures);
-  const small = bytes !== null && bytes < SMALL_INPUT_BYTES;
-  return small && options.exactWorkers !== true ? 1 : Math.min(options.workers, MOST_WORKERS);
+type WorkerWishes = Pick<ReplayOptions, "captures" | "workers" | "exactWorkers" | "profileDir">;
+
+/** Workers that a run over these captures takes, and whether they are threads. */
+function workersFor(options: WorkerWishes): { readonly count: number; readonly threads: boolean } {
+  const bytes = inputBytes(options.captures) ?? Infinity, free = options.exactWorkers !== true;
+  const count = free && bytes < SMALL_INPUT_BYTES ? 1 : Math.min(options.workers, MOST_WORKERS);
+  // A profile has a file per thread.
+  return { count, threads: !free || bytes >= SHORT_INPUT_BYTES || options.profileDir != null };
 }
 
 /** Lets the threads of a coming run start while its manifests are still being read. */
-export function prepareWorkers(options: Pick<ReplayOptions, "captures" | "workers" | "exactWorkers">): void {
-  startThreads(workersFor(options));
+export async function prepareWorkers(options: WorkerWishes): Promise<void> {
+  const { count, threads } = workersFor(options);
+  if (threads) (await import("./worker-threads.ts")).startThreads(count);
+}
+
+async function startWorkers(memory: ClusterMemory, options: ReplayOptions, kernel: MainKernel, threads: boolean): Promise<Workers> {
+  if (!threads) return new MainThreadWorker(memory, kernel);
+  const { WorkerPool } = await import("./worker-pool.ts");
+  return new WorkerPool(memory, options.kernel, options.profileDir ?? null);
 }
 
 export async function runReplay(options: ReplayOptions, hooks: ReplayHooks): Promise<ReplayEnd> {
-  const bytesTotal = inputBytes(options.captures), workers = workersFor(options);
+  const bytesTotal = inputBytes(options.captures), { count, threads } = workersFor(options);
   const readers = await Promise.all(options.captures.map(async ({ path }) => await (path === STANDARD_INPUT ? openStandardInput(hooks) : openCapture(path))));
-  const memory = layOutMemory(options, workers);
+  const memory = layOutMemory(options, count);
   const kernel = new MainKernel(memory.arena, await typescriptKernel(options.kernel));
-  const run = new ReplayRun(options, hooks, memory, mergeCaptures(readers), bytesTotal, kernel);
+  const workers = await startWorkers(memory, options, kernel, threads);
+  const run = new ReplayRun(options, hooks, memory, mergeCaptures(readers), bytesTotal, kernel, workers);
   const result = await run.toEnd();
   const maps = (limit: number): FlowMaps => flowMaps(memory, options.tables.nodes.length, run.clock, limit);
-  return { result, flows: flowRecords(memory, options.maxFlows), maps, files: run.files, workers };
+  return { result, flows: flowRecords(memory, options.maxFlows), maps, files: run.files, workers: count };
 }
 
 /** Opening waits for the first bytes, which may never come; a wish to stop ends the wait. */
@@ -98,7 +111,7 @@ class ReplayRun {
   readonly #memory: ClusterMemory;
   readonly #merged: MergedCaptures;
   readonly #bytesTotal: number | null;
-  readonly #pool: WorkerPool;
+  readonly #workers: Workers;
   readonly #output: ChunkOutput;
   readonly #tally: CaptureTally;
   readonly #filler: ChunkFiller;
@@ -114,7 +127,7 @@ class ReplayRun {
   #idleTime = 0;
   #writeTime = 0;
 
-  constructor(options: ReplayOptions, hooks: ReplayHooks, memory: ClusterMemory, merged: MergedCaptures, bytesTotal: number | null, kernel: MainKernel) {
+  constructor(options: ReplayOptions, hooks: ReplayHooks, memory: ClusterMemory, merged: MergedCaptures, bytesTotal: number | null, kernel: MainKernel, workers: Workers) {
     this.#options = options;
     this.#hooks = hooks;
     this.#memory = memory;
@@ -129,7 +142,7 @@ class ReplayRun {
     this.#garbage = new GarbageSchedule(options.tables.nodes.length, CLOCK_START);
     this.#quotas = new MapQuotas(memory, options.tables.nodes.length, options.tables.config);
     this.#output = new ChunkOutput(memory, options, "egwsim", kernel);
-    this.#pool = new WorkerPool(memory, options.kernel, options.profileDir ?? null);
+    this.#workers = workers;
   }
 
   get files(): readonly string[] {
@@ -149,9 +162,9 @@ class ReplayRun {
     try {
       await this.#readAll();
       while (this.#underWay.length > 0) await this.#takeBack();
-      timing = await this.#pool.end();
+      timing = await this.#workers.end();
     } catch (error) {
-      await this.#pool.abort();
+      await this.#workers.abort();
       throw error;
     } finally {
       this.#output.close();
@@ -166,11 +179,11 @@ class ReplayRun {
       // Slots are used in turn: the chunk that had this one must be back.
       while (this.#underWay.length >= SLOT_COUNT) await this.#takeBack();
       const before = performance.now(), readBefore = this.#readTime;
-      this.#filler.begin(WorkerPool.slotOf(this.#pool.nextChunk));
+      this.#filler.begin(slotOf(this.#workers.nextChunk));
       const end = await this.#fillChunk();
       this.#filler.close();
       this.#steerTime += performance.now() - before - (this.#readTime - readBefore);
-      if (this.#filler.packets > 0) this.#underWay.push({ chunk: this.#pool.postBatch(), owners: this.#filler.owners, packets: this.#filler.packets });
+      if (this.#filler.packets > 0) this.#underWay.push({ chunk: this.#workers.post(COMMAND_BATCH), owners: this.#filler.owners, packets: this.#filler.packets });
       this.#bytesRead += this.#filler.bytes + this.#filler.packets * 16;
       this.#hooks.onProgress(this.#bytesRead, this.#bytesTotal, this.#tally.packets);
       if (end === "stopped") this.#interrupted = true;
@@ -213,7 +226,7 @@ class ReplayRun {
     const posted = this.#underWay.shift();
     if (posted === undefined) return;
     const waited = performance.now();
-    await this.#pool.finished(posted.chunk);
+    await this.#workers.finished(posted.chunk);
     const before = performance.now();
     this.#idleTime += before - waited;
     this.#output.write(posted.chunk, posted.owners, posted.packets);
@@ -224,7 +237,7 @@ class ReplayRun {
   async #collectGarbage(): Promise<void> {
     while (this.#underWay.length > 0) await this.#takeBack();
     this.#collected += await collectDue(
-      this.#memory, this.#options.tables.nodes.length, this.#garbage, this.#filler.now, async (due) => await this.#pool.finished(this.#pool.postCollection(due)),
+      this.#memory, this.#options.tables.nodes.length, this.#garbage, this.#filler.now, async (due) => await this.#workers.finished(this.#workers.post(COMMAND_COLLECT, due)),
     );
   }
 
@@ -233,8 +246,8 @@ class ReplayRun {
     while (this.#underWay.length > 0) await this.#takeBack();
     if (!this.#quotas.mayBeOver()) return;
     this.#quotas.clear();
-    await this.#pool.finished(this.#pool.postCount());
-    if (this.#quotas.share()) await this.#pool.finished(this.#pool.postEvict());
+    await this.#workers.finished(this.#workers.post(COMMAND_COUNT));
+    if (this.#quotas.share()) await this.#workers.finished(this.#workers.post(COMMAND_EVICT));
   }
 
   #result(wall: number, timing: WorkerTiming): RunResult {

@@ -4,11 +4,11 @@ import type { Piscina } from "piscina";
 import type { ClusterMemory } from "./cluster-memory.ts";
 import { SLOT_COUNT } from "./memory-plan.ts";
 import type { KernelBuild } from "./replay-options.ts";
-import { COMMAND_BATCH, COMMAND_COLLECT, COMMAND_COUNT, COMMAND_END, COMMAND_EVICT, CONTROL_POSTED, CONTROL_SLOT, profileName, SLOT_COMMAND, SLOT_NOW, SLOT_WORDS, type WorkerTask, type WorkerTiming } from "./worker-protocol.ts";
+import { COMMAND_END, CONTROL_POSTED, CONTROL_SLOT, profileName, SLOT_COMMAND, SLOT_NOW, slotOf, SLOT_WORDS, type Workers, type WorkerTask, type WorkerTiming } from "./worker-protocol.ts";
 import { takeThreads } from "./worker-threads.ts";
 
 /** The piscina pool with one long-running task per worker, and the chunks they share. Chunks are numbered from 1. */
-export class WorkerPool {
+export class WorkerPool implements Workers {
   readonly #control: Int32Array;
   readonly #pool: Piscina;
   readonly #tasks: Promise<WorkerTiming>[];
@@ -42,34 +42,12 @@ export class WorkerPool {
     });
   }
 
-  /** Number of the chunk that the next post will have, and the slot it uses. */
   get nextChunk(): number {
     return this.#posted + 1;
   }
 
-  static slotOf(chunk: number): number {
-    return chunk % SLOT_COUNT;
-  }
-
-  postBatch(): number {
-    return this.#post(COMMAND_BATCH, 0);
-  }
-
-  postCollection(now: number): number {
-    return this.#post(COMMAND_COLLECT, now);
-  }
-
-  /** Counting and evicting, one after the other at a barrier. */
-  postCount(): number {
-    return this.#post(COMMAND_COUNT, 0);
-  }
-
-  postEvict(): number {
-    return this.#post(COMMAND_EVICT, 0);
-  }
-
-  #post(command: number, now: number): number {
-    const chunk = this.#posted + 1, at = CONTROL_SLOT + WorkerPool.slotOf(chunk) * SLOT_WORDS;
+  post(command: number, now = 0): number {
+    const chunk = this.#posted + 1, at = CONTROL_SLOT + slotOf(chunk) * SLOT_WORDS;
     this.#control[at + SLOT_COMMAND] = command;
     this.#control[at + SLOT_NOW] = now;
     this.#posted = chunk;
@@ -78,13 +56,12 @@ export class WorkerPool {
     return chunk;
   }
 
-  isDone(chunk: number): boolean {
+  #isDone(chunk: number): boolean {
     return this.#done.every((done) => done >= chunk);
   }
 
-  /** Until every worker has finished `chunk`; rejects when a worker failed. */
   async finished(chunk: number): Promise<void> {
-    while (!this.isDone(chunk)) {
+    while (!this.#isDone(chunk)) {
       if (this.#fault !== null) throw this.#fault;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
@@ -93,9 +70,8 @@ export class WorkerPool {
     }
   }
 
-  /** Ends the tasks; all chunks must be finished. Returns where the workers' time went, summed. */
   async end(): Promise<WorkerTiming> {
-    this.#post(COMMAND_END, 0);
+    this.post(COMMAND_END);
     const timings = await Promise.all(this.#tasks);
     await this.#pool.close();
     return {
@@ -104,7 +80,6 @@ export class WorkerPool {
     };
   }
 
-  /** Stops at once, for a run that failed. */
   async abort(): Promise<void> {
     await this.#pool.destroy();
   }

@@ -1,6 +1,12 @@
 // How the main thread and the workers talk: words in shared memory, one message a chunk. Frames never travel by message.
 import type { MessagePort } from "node:worker_threads";
+import { SLOT_COUNT } from "./memory-plan.ts";
 import type { KernelBuild } from "./replay-options.ts";
+
+/** Chunks are numbered from 1 and use the slots in turn. */
+export function slotOf(chunk: number): number {
+  return chunk % SLOT_COUNT;
+}
 
 /** Words of the control block. */
 export const CONTROL_POSTED = 0;
@@ -45,6 +51,21 @@ export interface WorkerTask {
 /** Name of a thread's CPU profile: by number of the worker, from 0; -1 is the main thread. */
 export function profileName(worker: number): string {
   return worker < 0 ? "main.cpuprofile" : `worker-${worker + 1}.cpuprofile`;
+}
+
+/** Those who work on chunks, as the main thread sees them: threads, or for a short run itself. */
+export interface Workers {
+  /** Number of the chunk that the next post will have. */
+  readonly nextChunk: number;
+  /** Posts COMMAND_…, and gives its chunk's number. A batch is what lies in the chunk's slot; `now`, seconds of the datapath's
+   * clock, is for garbage collection. */
+  post(command: number, now?: number): number;
+  /** Until every worker has finished `chunk`; rejects when a worker failed. */
+  finished(chunk: number): Promise<void>;
+  /** All chunks must be finished. Returns where the workers' time went, summed. */
+  end(): Promise<WorkerTiming>;
+  /** Stops at once, for a run that failed. */
+  abort(): Promise<void>;
 }
 
 /** What a worker's task returns when it ends. Seconds. */

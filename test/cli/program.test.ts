@@ -1,7 +1,8 @@
 import { Command } from "commander";
 import { afterEach, expect, test, vi } from "vitest";
 import { wantsJsonErrors } from "../../src/cli/failure-report.ts";
-import { packageVersion, runCommandLine } from "../../src/cli/program.ts";
+import { packageVersion } from "../../src/cli/package-version.ts";
+import { runCommandLine } from "../../src/cli/program.ts";
 import { addReplayCommand, commandLineSettings } from "../../src/cli/replay-command.ts";
 import { REPLAY_OPTIONS } from "../../src/cli/option-list.ts";
 import { fakeTerminal } from "./fake-replay.ts";

@@ -41,11 +41,15 @@ describe.skipIf(!isBuilt)("the packed package (skipped unless built: npm run bui
 
   test("holds the program, both kernels, the bundled run and the pages, and nothing of the workshop", () => {
     const paths = packed.files.map(({ path }) => path);
-    for (const wanted of ["dist/bin/main.js", "dist/bin/worker.js", "dist/bin/third-party-licences.txt", "dist/cli/main.js", "dist/engine/worker.js", "dist/kernel/kernel.wasm", "dist/kernel/index.js", "dist/vectors/main.js", "fixtures/README.md", "LICENSE", "README.md", "CHANGELOG.md", "SECURITY.md", "docs/limits.md", "docs/architecture.md", "package.json"])
+    for (const wanted of ["dist/bin/main.js", "dist/bin/program.js", "dist/bin/work.js", "dist/bin/package.json", "dist/bin/worker.js", "dist/bin/third-party-licences.txt", "dist/cli/main.js", "dist/engine/worker.js", "dist/kernel/kernel.wasm", "dist/kernel/index.js", "dist/vectors/main.js", "fixtures/README.md", "LICENSE", "README.md", "CHANGELOG.md", "SECURITY.md", "docs/limits.md", "docs/architecture.md", "package.json"])
       expect(paths).toContain(wanted);
     for (const name of readdirSync(join(root, "fixtures/captures"))) expect(paths).toContain(`fixtures/captures/${name}`);
     expect(paths.filter((path) => /^(src|test|bench|scripts|node_modules|\.ci|dist-bench|dist\/kernel-checked|fixtures\/(edge|record|vectors))(\/|$)/.test(path))).toEqual([]);
-    expect(paths.filter((path) => /\.test\.|checked|\.map$|\.tgz$|(^|\/)\.env/.test(path))).toEqual([]);
+    expect(paths.filter((path) => /\.test\.|checked|\.map$|\.tgz$|\.code-cache$|(^|\/)\.env/.test(path))).toEqual([]);
+  });
+
+  test("is compiled ahead for the Node that installs it", () => {
+    expect(readdirSync(join(folder, "node_modules", "egwsim", "dist", "bin"))).toEqual(expect.arrayContaining(["program.code-cache", "work.code-cache"]));
   });
 
   test("stays small: below 1.5 MiB packed and 5 MiB unpacked", () => {
