@@ -12,7 +12,8 @@ import { comparison, readResults } from "./lib/compare.ts";
 import { commitHash, cpuSlug, thisMachine } from "./lib/machine.ts";
 import { plotsPage } from "./lib/plots.ts";
 import { aboutCompile, aboutResults, type BenchResults, type CompileResults } from "./lib/results.ts";
-import { compileTable, growthTable, microTable, pathsTable, peersTable, replayTable } from "./lib/tables.ts";
+import { compileTable, growthTable, microTable, pathsTable, peersTable, replayTable, targetsTable } from "./lib/tables.ts";
+import { targetRows } from "./lib/targets.ts";
 import { runMicro } from "./micro/run.ts";
 import { runPeers } from "./peers/peers.ts";
 
@@ -30,6 +31,10 @@ if (values.compare) {
   process.exit(0);
 }
 const packets = Number(values.packets ?? (values.full ? "1000000" : "120000")), rounds = Number(values.rounds), { only } = values;
+/** How much a part does, short or in full: the short form is to end within two minutes. Limits are those after which no round begins. */
+const EXTENT = values.full
+  ? { paths: STANDARD, replaySeconds: 300, peers: { packets: 10_000_000, steadyPackets: 1_000_000, rounds, limitSeconds: 180 } }
+  : { paths: { ...STANDARD, packets: 200_000 }, replaySeconds: 25, peers: { packets: 1_000_000, steadyPackets: 300_000, rounds, limitSeconds: 20 } };
 if (!Number.isInteger(packets) || packets < CAPTURE_OPTIONS.flows) throw new RangeError(`--packets takes a whole number of at least ${CAPTURE_OPTIONS.flows}`);
 if (!Number.isInteger(rounds) || rounds < 1) throw new RangeError("--rounds takes a whole number of at least 1");
 if (only !== undefined && !PARTS.some((part) => part === only)) throw new RangeError(`--only takes one of ${PARTS.join(", ")}`);
@@ -53,16 +58,16 @@ if (wants("compile")) {
 }
 
 const micro = wants("micro") ? await runMicro() : [];
-const paths = wants("paths") ? await runPaths(values.full ? STANDARD : { ...STANDARD, packets: 200_000 }, ["wasm", "native", "ts"], 2 * rounds) : { figures: [], nativeReason: null };
-const replay = wants("replay") ? await runReplays(packets, rounds, say) : [];
-const peers = wants("peers") ? await runPeers(Math.min(1_000_000, Math.max(packets, 300_000)), rounds, say) : { figures: [], skipped: [] };
+const paths = wants("paths") ? await runPaths(EXTENT.paths, ["wasm", "native", "ts"], 2 * rounds) : { figures: [], nativeReason: null };
+const replay = wants("replay") ? await runReplays(packets, rounds, EXTENT.replaySeconds, say) : { figures: [], skipped: [] };
+const peers = wants("peers") ? await runPeers(values.packets === undefined ? EXTENT.peers : { ...EXTENT.peers, packets, steadyPackets: packets }, say) : { figures: [], skipped: [] };
 const growth = wants("growth") ? await runCurves(rounds, say) : [];
 const results: BenchResults = {
-  format: "egwsim-bench/2", date, commit: commitHash(), machine, loadBefore, captureOptions: { ...CAPTURE_OPTIONS },
-  micro, paths: paths.figures, replay, peers: peers.figures, growth,
-  skipped: [...(paths.nativeReason === null ? [] : [{ what: "native yardstick", why: paths.nativeReason }]), ...peers.skipped],
+  format: "egwsim-bench/3", date, commit: commitHash(), machine, loadBefore, captureOptions: { ...CAPTURE_OPTIONS },
+  micro, paths: paths.figures, replay: replay.figures, peers: peers.figures, growth,
+  skipped: [...(paths.nativeReason === null ? [] : [{ what: "native yardstick", why: paths.nativeReason }]), ...replay.skipped, ...peers.skipped],
 };
-const shown = [pathsTable(results.paths), microTable(results.micro), replayTable(results.replay), peersTable(results.peers), growthTable(results.growth)];
+const shown = [...(only === undefined ? [targetsTable(targetRows(results))] : []), pathsTable(results.paths), microTable(results.micro), replayTable(results.replay), peersTable(results.peers), growthTable(results.growth)];
 process.stdout.write(`\n${aboutResults(results)}\n\n${shown.filter((each) => each.includes("\n", each.indexOf("\n") + 1)).join("\n\n")}\n`);
 if (only === undefined && !values["no-save"]) {
   save(`${name}.json`, `${JSON.stringify(results, null, 1)}\n`);

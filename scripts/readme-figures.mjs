@@ -18,13 +18,13 @@ const latest = existsSync(folder) ? readdirSync(folder).filter((name) => name.en
 const file = named ?? (latest === undefined ? fail("bench/results holds no file; `npm run bench` makes one") : join(folder, latest));
 const tables = join(root, "dist-bench", "bench", "lib");
 if (!existsSync(join(tables, "tables.js"))) fail("the bench is not built; `npm run bench` builds it");
-const [{ pathsTable, peersTable, replayTable, microTable }, { aboutResults }, { readResults }] = await Promise.all(["tables.js", "results.js", "compare.js"].map((name) => import(pathToFileURL(join(tables, name)).href)));
+const [{ pathsTable, peersTable, replayTable, microTable, targetsTable }, { aboutResults }, { readResults }, { targetRows }] = await Promise.all(["tables.js", "results.js", "compare.js", "targets.js"].map((name) => import(pathToFileURL(join(tables, name)).href)));
 
 const results = readResults(file);
 const text = readFileSync(readme, "utf8");
 const from = text.indexOf(BEGIN), to = text.indexOf(END);
 if (from < 0 || to < from) fail("README.md has no markers for the figures");
-const shown = [[results.paths, pathsTable], [results.replay, replayTable], [results.peers, peersTable]].filter(([rows]) => rows.length > 0);
+const shown = [[targetRows(results), targetsTable], [results.paths, pathsTable], [results.replay, replayTable], [results.peers, peersTable]].filter(([rows]) => rows.length > 0);
 const shownTables = shown.map(([rows, show]) => show(rows)).join("\n\n");
 const figures = `${BEGIN}\n${aboutResults(results)}\n\n${shownTables}\n\n<details><summary>Single parts</summary>\n\n${microTable(results.micro)}\n\n</details>\n`;
 const next = text.slice(0, from) + figures + text.slice(to);

@@ -2,14 +2,16 @@
 // them and not one.
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { runGenerate } from "../../src/generate/generate.ts";
 import { spreadOf, type Spread } from "../lib/median.ts";
+import { folderFor } from "../lib/room.ts";
+import { rounds } from "../lib/rounds.ts";
 
 export interface ReplaySetting {
-  readonly frames: "64" | "imix";
+  readonly frames: "64" | "imix" | "1500";
   readonly packets: number;
   readonly kernel: "wasm" | "ts";
   readonly workers: number;
@@ -36,39 +38,51 @@ interface Measured {
 
 /** The captures' other options; with `packets` and the frame size they say what was replayed. */
 export const CAPTURE_OPTIONS = { flows: 20_000, pods: 200, nodes: 10, gateways: 2, policies: 4, prefixes: 16, remotes: 256, seed: 1 } as const;
-/** How much longer the second capture is that shows whether memory grows with the input. */
+/** How much longer the captures are that show whether memory grows with the input, and what a second worker brings. */
 const LONGER = 4;
+const ALL_WORKERS = availableParallelism();
+const FRAMES = ["64", "imix", "1500"] as const;
+/** Bytes of a record, in and in all captures written together. */
+const RECORD_BYTES = { "64": 76 + 280, imix: 360 + 1130, "1500": 1512 + 4590 } as const;
 
 const child = fileURLToPath(new URL("./measured-replay.js", import.meta.url));
 const program = new URL("../../../dist/cli/program.js", import.meta.url).href;
 
 function settings(packets: number): ReplaySetting[] {
   const all: ReplaySetting[] = [];
-  for (const frames of ["64", "imix"] as const)
+  for (const frames of FRAMES)
     for (const kernel of ["wasm", "ts"] as const)
-      for (const workers of [1, 2]) for (const write of ["none", "all"] as const) all.push({ frames, packets, kernel, workers, write });
-  return [...all, { frames: "imix", packets: packets * LONGER, kernel: "wasm", workers: 2, write: "none" }];
+      for (const workers of new Set([1, ALL_WORKERS])) for (const write of ["none", "all"] as const) all.push({ frames, packets, kernel, workers, write });
+  const longer = { packets: packets * LONGER, kernel: "wasm", write: "none" } as const;
+  return [...all, ...[1, 2].map((workers) => ({ ...longer, frames: "64", workers }) as const), { ...longer, frames: "imix", workers: ALL_WORKERS }];
 }
 
-export async function runReplays(packets: number, rounds: number, say: (text: string) => void): Promise<ReplayFigures[]> {
-  const folder = mkdtempSync(join(tmpdir(), "egwsim-bench-"));
+export interface ReplayResult {
+  readonly figures: readonly ReplayFigures[];
+  readonly skipped: readonly { readonly what: string; readonly why: string }[];
+}
+
+/** No round begins that would end after so many seconds. */
+export async function runReplays(packets: number, wantedRounds: number, limitSeconds: number, say: (text: string) => void): Promise<ReplayResult> {
+  const inputs = FRAMES.reduce((sum, frames) => sum + RECORD_BYTES[frames] * packets, 0) + LONGER * packets * (76 + 360);
+  const room = folderFor(inputs);
+  if ("why" in room) return { figures: [], skipped: [{ what: "replays", why: room.why }] };
+  const folder = mkdtempSync(join(room.folder, "egwsim-bench-"));
   try {
     const wanted = settings(packets);
-    const captures = new Map<string, string>();
-    for (const { frames, packets: size } of wanted) {
-      const out = join(folder, `${frames}-${size}`);
-      if (captures.has(out)) continue;
-      captures.set(out, frames);
-      await runGenerate({ ...CAPTURE_OPTIONS, out, frameSize: frames, packets: size });
+    for (const name of new Set(wanted.map(({ frames, packets: size }) => `${frames}-${size}`))) {
+      const [frames, size] = name.split("-");
+      await runGenerate({ ...CAPTURE_OPTIONS, out: join(folder, name), frameSize: frames === "1500" ? 1500 : frames === "64" ? "64" : "imix", packets: Number(size) });
     }
     const measured = wanted.map((): Measured[] => []);
-    for (let round = 1; round <= rounds; round++) {
+    await rounds(wantedRounds, limitSeconds, (round) => {
       for (const [k, setting] of wanted.entries()) {
-        say(`round ${round} of ${rounds}: ${setting.frames} ${setting.kernel} ${setting.workers} ${setting.write}`);
+        say(`replays, round ${round} of ${wantedRounds}: ${setting.frames} ${setting.kernel} ${setting.workers} ${setting.write}`);
         measured[k]?.push(replay(folder, setting));
       }
-    }
-    return wanted.map((setting, k) => figures(setting, measured[k] ?? []));
+      return Promise.resolve();
+    });
+    return { figures: wanted.map((setting, k) => figures(setting, measured[k] ?? [])), skipped: [] };
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -8,7 +8,7 @@ import type { Machine } from "./machine.ts";
 
 /** What a file under bench/results holds. */
 export interface BenchResults {
-  readonly format: "egwsim-bench/2";
+  readonly format: "egwsim-bench/3";
   /** YYYY-MM-DD, UTC. */
   readonly date: string;
   readonly commit: string;
@@ -43,9 +43,9 @@ export function aboutCompile(results: CompileResults): string {
 }
 
 export function aboutResults(results: BenchResults): string {
-  const { captureOptions, replay, loadBefore, skipped } = results;
+  const { captureOptions, replay, peers, loadBefore, skipped } = results;
   const options = Object.entries(captureOptions).map(([name, value]) => `--${name} ${value}`).join(" ");
   const left = skipped.map(({ what, why }) => ` Skipped: ${what}: ${why}.`).join("");
   return `${about(results)}${loadBefore === null ? "" : `; load average before ${loadBefore.toFixed(1)}`}. ` +
-    `Median (min–max) of ${replay[0]?.rounds ?? 0} interleaved rounds; captures by \`egwsim generate ${options}\`.${left}`;
+    `Median (min–max) of ${replay[0]?.rounds ?? 0} interleaved rounds (peers: ${peers[0]?.rounds ?? 0}); captures by \`egwsim generate ${options}\`.${left}`;
 }

@@ -6,6 +6,7 @@ import type { PathFigures } from "../kernel/paths.ts";
 import type { PeerFigures } from "../peers/peers.ts";
 import type { Answer } from "../micro/question.ts";
 import type { Spread } from "./median.ts";
+import type { TargetRow } from "./targets.ts";
 
 export const table = (head: readonly string[], rows: readonly (readonly string[])[]): string => {
   const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
@@ -16,16 +17,19 @@ const millions = (perSecond: number): string => (perSecond / 1e6).toFixed(2);
 const spread = ({ median, min, max }: Spread, text: (value: number) => string): string => `${text(median)} (${text(min)}–${text(max)})`;
 const mebibytes = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
 
+const frameNames: Readonly<Record<string, string>> = { "64": "64 bytes", imix: "IMIX", "1500": "1500 bytes" };
+const framesText = (frames: string): string => frameNames[frames] ?? frames;
+const count = (value: number): string => value.toLocaleString("en-US");
+
 export function replayTable(figures: readonly ReplayFigures[]): string {
   const head = ["capture", "kernel", "workers", "captures written", "million packets/s", "kernel ns/packet", "process, s", "peak memory"];
   return table(head, figures.map((each) => [
-    `${each.packets.toLocaleString("en-US")} × ${each.frames === "64" ? "64 bytes" : "IMIX"}`, each.kernel, String(each.workers), each.write,
+    `${count(each.packets)} × ${framesText(each.frames)}`, each.kernel, String(each.workers), each.write,
     spread(each.packetsPerSecond, millions), spread(each.kernelNanoseconds, (ns) => ns.toFixed(0)), spread(each.processSeconds, (s) => s.toFixed(2)), mebibytes(each.peakBytes),
   ]));
 }
 
 export function compileTable(figures: readonly CompileFigures[]): string {
-  const count = (value: number): string => value.toLocaleString("en-US");
   const head = ["command", "nodes, pods, policies", "policy map", "entries", "found it full", "lines printed", "CPU, s", "process, s", "peak memory"];
   return table(head, figures.map((each) => [
     each.command, `${count(each.nodes)}, ${count(each.pods)}, ${count(each.policies)}`, each.mapMax === null ? "default" : count(each.mapMax), count(each.entries), count(each.lost),
@@ -41,14 +45,20 @@ export function pathsTable(figures: readonly PathFigures[]): string {
 }
 
 export function peersTable(figures: readonly PeerFigures[]): string {
-  return table(["who", "frames", "million packets/s", "CPU s per million", "same bytes as egwsim"], figures.map((each) => [
-    each.who, each.frames === "64" ? "64 bytes" : "IMIX", spread(each.packetsPerSecond, millions), each.cpuSecondsPerMillion.toFixed(2), each.sameBytes,
+  const head = ["who", "capture", "million packets/s", "CPU s per million", "times the C loop's CPU", "start, s", "same bytes as egwsim"];
+  return table(head, figures.map((each) => [
+    each.who, `${count(each.packets)} × ${framesText(each.frames)}`, spread(each.packetsPerSecond, millions), each.cpuSecondsPerMillion.toFixed(2),
+    each.timesLoop === null ? "" : spread(each.timesLoop, (times) => times.toFixed(2)), each.startSeconds === null ? "" : each.startSeconds.toFixed(2), each.sameBytes,
   ]));
+}
+
+export function targetsTable(rows: readonly TargetRow[]): string {
+  return table(["target", "wanted", "measured", "met"], rows.map(({ target, wanted, measured, met }) => [target, wanted, measured, met === null ? "?" : met ? "yes" : "**no**"]));
 }
 
 export function growthTable(points: readonly CurvePoint[]): string {
   return table(["growth with", "path", "", "ns/packet"], points.map((each) => [
-    each.curve, each.path, each.x.toLocaleString("en-US"), spread(each.nanoseconds, (ns) => ns.toFixed(0)),
+    each.curve, each.path, count(each.x), spread(each.nanoseconds, (ns) => ns.toFixed(0)),
   ]));
 }
 

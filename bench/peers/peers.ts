@@ -1,114 +1,130 @@
-// The same file-to-file work by others: W1, pods' frames in, the tunnel's frames out; policy look-up, a flow table, VXLAN. Rounds
-// go over all of them in turn; what they write is compared byte for byte with egwsim's overlay.pcap.
-import { spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+// The same work by others, W1: pods' frames in, the tunnel's frames out; policy look-up, a flow table, VXLAN. Rounds go over all of
+// them in turn; what they write is compared with what egwsim writes.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { performance } from "node:perf_hooks";
-import { fileURLToPath } from "node:url";
 import { runGenerate } from "../../src/generate/generate.ts";
 import { tablesOf } from "../kernel/prepared-run.ts";
 import { spreadOf, type Spread } from "../lib/median.ts";
+import { folderFor } from "../lib/room.ts";
+import { rounds } from "../lib/rounds.ts";
+import { linuxKernel } from "./linux-kernel.ts";
+import { fileDigest, translatedPackets } from "./output-digest.ts";
+import { ovsDpdk } from "./ovs-dpdk.ts";
+import type { Measured, Peer, PeerFrames, PeerInput, Reference } from "./peer.ts";
 import { peerPlan } from "./plan.ts";
+import { C_LOOP, egwsimCaptures, programs } from "./programs.ts";
 
 export interface PeerFigures {
   readonly who: string;
-  readonly frames: "64" | "imix";
-  /** Packets of the input by the process's whole time, its start included. */
+  readonly frames: PeerFrames;
+  readonly packets: number;
+  readonly rounds: number;
+  /** Of programs by their whole time, start included; of others by the time of the packets alone. */
   readonly packetsPerSecond: Spread;
   /** User and system time of all threads, median. */
   readonly cpuSecondsPerMillion: number;
-  readonly sameBytes: "yes" | "no" | "other work";
+  /** The CPU time of the C loop in the same rounds, how many times of that. */
+  readonly timesLoop: Spread | null;
+  /** Seconds that do not grow with the input: a program's whole time for 1,000 packets; of others the time until they are ready. */
+  readonly startSeconds: number | null;
+  readonly sameBytes: string;
 }
+
+interface Skipped { readonly what: string; readonly why: string }
 
 export interface PeerResult {
   readonly figures: readonly PeerFigures[];
-  readonly skipped: readonly { readonly what: string; readonly why: string }[];
+  readonly skipped: readonly Skipped[];
 }
 
-interface Peer {
-  readonly who: string;
-  readonly sameWork: boolean;
-  command(input: { capture: string; cluster: string; plan: string }, folder: string): { readonly args: readonly string[]; readonly output: string };
+export interface PeerSettings {
+  /** Of the input of programs, and of those that have no start in their time: their rate does not depend on the length. */
+  readonly packets: number;
+  readonly steadyPackets: number;
+  readonly rounds: number;
+  /** Seconds after which no further round begins, for each frame size. */
+  readonly limitSeconds: number;
 }
 
-const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
-const main = here("../../../dist/cli/main.js");
-const SHARED = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+const START_PACKETS = 1000, FLOWS = 52_000;
+/** Bytes of a record in the captures, in and all that one peer writes. */
+const RECORD_BYTES = { "64": 76 + 126 + 76, imix: 360 + 410 + 360 } as const;
 
-const egwsim = (kernel: string): Peer => ({
-  who: `egwsim, ${kernel}`, sameWork: true,
-  command: ({ capture, cluster }, folder) => ({
-    args: [process.execPath, main, "replay", capture, "--cluster", cluster, "--out", join(folder, kernel), "--force", "--write", "overlay", "--workers", "1", "--kernel", kernel, "--quiet"],
-    output: join(folder, kernel, "overlay.pcap"),
-  }),
-});
-
-function peersHere(folder: string): { readonly peers: readonly Peer[]; readonly skipped: PeerResult["skipped"] } {
-  const peers: Peer[] = [egwsim("wasm"), egwsim("ts")], skipped: { what: string; why: string }[] = [], program = join(folder, "plain");
-  peers.push({ who: "plain Node.js, Buffers and Maps", sameWork: true, command: ({ capture, plan }, out) => ({ args: [process.execPath, here("./plain-node.js"), plan, capture, join(out, "node.pcap")], output: join(out, "node.pcap") }) });
-  const compiled = spawnSync("cc", ["-O3", "-march=native", "-o", program, here("../../../bench/peers/plain.c")], { encoding: "utf8" });
-  if (compiled.error !== undefined) skipped.push({ what: "plain C loop", why: "cc is not installed" });
-  else if (compiled.status !== 0) skipped.push({ what: "plain C loop", why: `cc refused it: ${compiled.stderr.trim().slice(0, 200)}` });
-  else peers.push({ who: "plain C loop", sameWork: true, command: ({ capture, plan }, out) => ({ args: [program, plan, capture, join(out, "c.pcap")], output: join(out, "c.pcap") }) });
-  if (spawnSync("tcprewrite", ["--version"]).error !== undefined) skipped.push({ what: "tcprewrite", why: "it is not installed (Debian: tcpreplay)" });
-  else {
-    peers.push({
-      who: "tcprewrite --srcipmap --fixcsum, stateless", sameWork: false,
-      command: ({ capture }, out) => ({ args: ["tcprewrite", "--srcipmap=10.0.0.0/8:192.168.0.0/16", "--fixcsum", `--infile=${capture}`, `--outfile=${join(out, "tcprewrite.pcap")}`], output: join(out, "tcprewrite.pcap") }),
-    });
+export async function runPeers(settings: PeerSettings, say: (text: string) => void): Promise<PeerResult> {
+  const figures: PeerFigures[] = [], skipped: Skipped[] = [];
+  for (const frames of ["64", "imix"] as const) {
+    const room = folderFor(RECORD_BYTES[frames] * (settings.packets + settings.steadyPackets));
+    if ("why" in room) {
+      skipped.push({ what: `peers, ${frames}`, why: room.why });
+      continue;
+    }
+    const folder = mkdtempSync(join(room.folder, "egwsim-peers-"));
+    try {
+      const result = await peersOn(frames, settings, folder, say);
+      figures.push(...result.figures);
+      skipped.push(...result.skipped.filter(({ what }) => !skipped.some((known) => known.what === what)));
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   }
-  return { peers, skipped };
+  return { figures, skipped };
 }
 
-export async function runPeers(packets: number, rounds: number, say: (text: string) => void): Promise<PeerResult> {
-  const folder = mkdtempSync(join(SHARED, "egwsim-peers-"));
-  try {
-    const { peers, skipped } = peersHere(folder), figures: PeerFigures[] = [];
-    for (const frames of ["64", "imix"] as const) {
-      const { capture, cluster } = await runGenerate({
-        out: join(folder, `in-${frames}`), packets, frameSize: frames, flows: 52_000, pods: 200, nodes: 10, gateways: 2, policies: 4, prefixes: 500, remotes: 4096,
-        replies: 0, seed: 1, distribution: "uniform", protocolMix: { tcp: 80, udp: 20, icmp: 0 },
-      });
-      const plan = join(folder, "plan");
-      writeFileSync(plan, peerPlan(await tablesOf(cluster)));
-      const samples = peers.map((): { seconds: number; cpu: number; digest: string }[] => []);
-      for (let round = 1; round <= rounds; round++) {
-        for (const [k, peer] of peers.entries()) {
-          say(`peers, round ${round} of ${rounds}: ${frames} ${peer.who}`);
-          samples[k]?.push(measured(peer, { capture, cluster, plan }, folder));
-        }
-      }
-      const ours = samples[0]?.[0]?.digest;
-      for (const [k, { who, sameWork }] of peers.entries()) {
-        const own = samples[k] ?? [];
-        figures.push({
-          who, frames, packetsPerSecond: spreadOf(own.map(({ seconds }) => packets / seconds)), cpuSecondsPerMillion: (spreadOf(own.map(({ cpu }) => cpu)).median * 1e6) / packets,
-          sameBytes: !sameWork ? "other work" : own.every(({ digest }) => digest === ours) ? "yes" : "no",
-        });
+async function peersOn(frames: PeerFrames, { packets, steadyPackets, rounds: wanted, limitSeconds }: PeerSettings, folder: string, say: (text: string) => void): Promise<PeerResult> {
+  const peers: Peer[] = [], skipped: Skipped[] = [];
+  for (const found of [...programs(folder), ovsDpdk(), linuxKernel(folder)]) {
+    if ("peer" in found) peers.push(found.peer);
+    else skipped.push(found);
+  }
+  const long = await inputOf(frames, packets, folder), start = await inputOf(frames, START_PACKETS, folder);
+  const steady = packets <= steadyPackets || peers.every(({ startsWithin }) => startsWithin) ? long : await inputOf(frames, steadyPackets, folder);
+  const references = new Map<PeerInput, Reference>();
+  for (const input of new Set([long, steady])) references.set(input, await referenceOf(input, folder, input === steady));
+  const samples = new Map<Peer, Measured[]>(peers.map((peer) => [peer, []])), starts = new Map<Peer, number>();
+  await rounds(wanted, limitSeconds, async (round) => {
+    for (const [peer, own] of samples) {
+      say(`peers, round ${round} of ${wanted}: ${frames} ${peer.who}`);
+      const input = peer.startsWithin ? long : steady;
+      try {
+        if (round === 1 && peer.startsWithin) starts.set(peer, (await peer.measure(start, folder, null)).seconds);
+        own.push(await peer.measure(input, folder, round === 1 ? references.get(input) ?? null : null));
+      } catch (error) {
+        // A peer that fails is left out, with what it said; the others go on.
+        samples.delete(peer);
+        skipped.push({ what: peer.who, why: error instanceof Error ? error.message : String(error) });
       }
     }
-    return { figures, skipped };
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  });
+  const loop = [...samples].find(([{ who }]) => who === C_LOOP)?.[1];
+  const figures = [...samples].map(([peer, own]): PeerFigures => {
+    const input = peer.startsWithin ? long : steady, perMillion = own.map(({ cpuSeconds }) => (cpuSeconds * 1e6) / input.packets);
+    const [first] = own;
+    return {
+      who: peer.who, frames, packets: input.packets, rounds: own.length, packetsPerSecond: spreadOf(own.map(({ seconds }) => input.packets / seconds)),
+      cpuSecondsPerMillion: spreadOf(perMillion).median,
+      timesLoop: loop === undefined ? null : spreadOf(perMillion.map((cpu, k) => cpu / (((loop[k]?.cpuSeconds ?? NaN) * 1e6) / long.packets))),
+      startSeconds: starts.get(peer) ?? first?.startSeconds ?? null, sameBytes: first?.output ?? "not compared",
+    };
+  });
+  return { figures, skipped };
 }
 
-function measured(peer: Peer, input: { capture: string; cluster: string; plan: string }, folder: string): { seconds: number; cpu: number; digest: string } {
-  const { args, output } = peer.command(input, folder), [file = "", ...rest] = args;
-  const cpuBefore = childrenCpu(), before = performance.now();
-  const { status, stderr } = spawnSync(file, rest, { encoding: "utf8" });
-  const seconds = (performance.now() - before) / 1000, cpu = childrenCpu() - cpuBefore;
-  if (status === null || status > 1) throw new Error(`${peer.who} ended with ${status}: ${stderr}`);
-  const digest = createHash("sha256").update(readFileSync(output)).digest("hex");
-  rmSync(output);
-  return { seconds, cpu, digest };
+async function inputOf(frames: PeerFrames, packets: number, folder: string): Promise<PeerInput> {
+  const out = join(folder, `in-${packets}`);
+  mkdirSync(out);
+  const { capture, cluster } = await runGenerate({
+    out, packets, frameSize: frames, flows: Math.min(packets, FLOWS), pods: 200, nodes: 10, gateways: 2, policies: 4, prefixes: 500, remotes: 4096,
+    replies: 0, seed: 1, distribution: "uniform", protocolMix: { tcp: 80, udp: 20, icmp: 0 },
+  });
+  const plan = join(out, "plan"), tables = await tablesOf(cluster);
+  writeFileSync(plan, peerPlan(tables));
+  return { frames, packets, capture, cluster, plan, tables };
 }
 
-/** User and system seconds of all children that have ended (Linux; elsewhere 0). */
-function childrenCpu(): number {
-  if (!existsSync("/proc/self/stat")) return 0;
-  const fields = readFileSync("/proc/self/stat", "utf8").split(") ")[1]?.split(" ") ?? [];
-  return (Number(fields[13]) + Number(fields[14])) / 100;
+async function referenceOf(input: PeerInput, folder: string, packetByPacket: boolean): Promise<Reference> {
+  const out = join(folder, "reference"), { overlay, external } = egwsimCaptures(input, out);
+  const egressIps = new Set(input.tables.policyEntries.map(({ egressIp }) => egressIp));
+  const reference = { overlay: await fileDigest(overlay), translated: !packetByPacket ? null : await translatedPackets(overlay, external, egressIps) };
+  rmSync(out, { recursive: true });
+  return reference;
 }
