@@ -17,7 +17,7 @@ import { ChunkFiller, CLOCK_START } from "./chunk-filler.ts";
 import { ChunkOutput } from "./chunk-output.ts";
 import { type ClusterMemory, layOutMemory } from "./cluster-memory.ts";
 import { flowMaps } from "./flow-maps.ts";
-import { flowRecords } from "./flow-records.ts";
+import { countedFlows, flowRecords } from "./flow-records.ts";
 import { startCpuProfile } from "./cpu-profile.ts";
 import { collectDue } from "./garbage-rounds.ts";
 import { GarbageSchedule } from "./garbage-schedule.ts";
@@ -61,7 +61,7 @@ export async function runReplay(options: ReplayOptions, hooks: ReplayHooks): Pro
   const run = new ReplayRun(options, hooks, memory, mergeCaptures(readers), bytesTotal, kernel);
   const result = await run.toEnd();
   const maps = (limit: number): FlowMaps => flowMaps(memory, options.tables.nodes.length, run.clock, limit);
-  return { result, flows: flowRecords(memory, options.maxFlows), maps, files: run.files, workers };
+  return { result, flows: flowRecords(memory, options.maxFlows), counted: countedFlows(memory, options.maxFlows), maps, files: run.files, workers };
 }
 
 /** Opening waits for the first bytes, which may never come; a wish to stop ends the wait. */
