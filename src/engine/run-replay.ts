@@ -12,6 +12,7 @@ import type { FlowMaps } from "../observe/map-records.ts";
 import type { RunResult } from "../observe/run-result.ts";
 import { AddressBook4, AddressBook6 } from "./address-book.ts";
 import { BatchTimes } from "./batch-times.ts";
+import { Breather } from "./breather.ts";
 import { CaptureTally } from "./capture-tally.ts";
 import { ChunkFiller, CLOCK_START } from "./chunk-filler.ts";
 import { ChunkOutput } from "./chunk-output.ts";
@@ -32,13 +33,11 @@ import type { ReplayEnd, ReplayHooks, ReplayOptions } from "./replay-options.ts"
 import { ServiceBook } from "./service-book.ts";
 import { Steering } from "./steer.ts";
 import { WorkerPool } from "./worker-pool.ts";
-import { profileName, type WorkerTiming } from "./worker-protocol.ts";
+import { MOST_WORKERS, profileName, type WorkerTiming } from "./worker-protocol.ts";
 import { startThreads } from "./worker-threads.ts";
 
 /** A thread costs about 40 ms to start; below this much input one is enough. */
 const SMALL_INPUT_BYTES = 4 * 1024 * 1024;
-/** More workers than this would not find room for their blocks beside the shards in 2 GiB. */
-const MOST_WORKERS = 16;
 const STOP_POLL_MS = 100;
 
 /** Number of workers that a run over these captures takes. */
@@ -105,6 +104,7 @@ class ReplayRun {
   readonly #garbage: GarbageSchedule;
   readonly #quotas: MapQuotas;
   readonly #underWay: PostedChunk[] = [];
+  readonly #breather = new Breather();
   #bytesRead = 0;
   #collected = 0;
   #interrupted = false;
@@ -129,7 +129,7 @@ class ReplayRun {
     this.#garbage = new GarbageSchedule(options.tables.nodes.length, CLOCK_START);
     this.#quotas = new MapQuotas(memory, options.tables.nodes.length, options.tables.config);
     this.#output = new ChunkOutput(memory, options, "egwsim", kernel);
-    this.#pool = new WorkerPool(memory, options.kernel, options.profileDir ?? null);
+    this.#pool = new WorkerPool(memory, options.kernel, options.profileDir ?? null, this.#breather);
   }
 
   get files(): readonly string[] {
@@ -165,8 +165,9 @@ class ReplayRun {
     for (;;) {
       // Slots are used in turn: the chunk that had this one must be back.
       while (this.#underWay.length >= SLOT_COUNT) await this.#takeBack();
+      if (this.#breather.isDue) await this.#breather.breathe();
       const before = performance.now(), readBefore = this.#readTime;
-      this.#filler.begin(WorkerPool.slotOf(this.#pool.nextChunk));
+      this.#filler.begin(this.#pool.nextChunk);
       const end = await this.#fillChunk();
       this.#filler.close();
       this.#steerTime += performance.now() - before - (this.#readTime - readBefore);
@@ -193,7 +194,7 @@ class ReplayRun {
   async #fillReader(): Promise<boolean> {
     const before = performance.now();
     try {
-      return await this.#waitForInput();
+      return this.#merged.fillNow() || (await this.#waitForInput());
     } finally {
       this.#readTime += performance.now() - before;
     }

@@ -4,18 +4,19 @@ import { X_CURSORS, X_LIMITS } from "../kernel/pipeline/layout-batch.ts";
 import { BatchTimes } from "./batch-times.ts";
 import { SLOT_COUNT, STREAM_BYTES } from "./memory-plan.ts";
 import {
-  COMMAND_BATCH, COMMAND_END, CONTROL_POSTED, CONTROL_SLOT, SLOT_COMMAND, SLOT_NOW, SLOT_WORDS, type WorkerTask, type WorkerTiming,
+  COMMAND_BATCH, COMMAND_END, CONTROL_DONE, CONTROL_POSTED, CONTROL_SLOT, SLOT_COMMAND, SLOT_NOW, SLOT_WORDS, type WorkerTask, type WorkerTiming,
 } from "./worker-protocol.ts";
 import { runShardCommand } from "./shard-command.ts";
 import { wasmKernelOn } from "./wasm-kernel.ts";
 
 export default async function work(task: WorkerTask): Promise<WorkerTiming> {
-  const { memory, port, addresses } = task;
+  const { memory, worker, port, addresses } = task;
   const kernel = task.kernel === "wasm" ? wasmKernelOn(memory) : (await import("./kernel-instance.ts")).kernelOn(memory, "ts");
   const control = new Int32Array(task.control), words = new Int32Array(memory.buffer);
   const endProfile = task.profile === null ? null : await (await import("./cpu-profile.ts")).startCpuProfile(task.profile);
   const batches = new BatchTimes();
   let kernelTime = 0, idleTime = 0;
+  port.postMessage("begun");
   for (let chunk = 1; ; chunk++) {
     const waited = performance.now();
     for (let posted = Atomics.load(control, CONTROL_POSTED); posted < chunk; posted = Atomics.load(control, CONTROL_POSTED))
@@ -37,9 +38,9 @@ export default async function work(task: WorkerTask): Promise<WorkerTiming> {
     const took = performance.now() - started;
     kernelTime += took;
     if (command === COMMAND_BATCH) batches.add(took);
-    port.postMessage(chunk);
+    Atomics.store(control, CONTROL_DONE + worker, chunk);
+    Atomics.notify(control, CONTROL_DONE + worker);
   }
-  port.close();
   await endProfile?.();
   return { kernel: kernelTime / 1000, idle: idleTime / 1000, batches: [batches.counts] };
 }
