@@ -55,13 +55,12 @@ export async function reportRun(end: ReplayEnd, facts: RunFacts, terminal: Termi
   const { settings, cluster, folder } = facts;
   const names = tableNames(cluster.tables);
   const counter = new FlowCounter(names);
-  const count = counter.add.bind(counter);
   const files = [...end.files];
   if (folder !== null && settings.write.has("flows")) {
-    await replaceFile(folder, "flows.jsonl", (write) => writeFlowLines(end.flows, names, count, write));
+    await replaceFile(folder, "flows.jsonl", (write) => writeFlowLines(end.flows, names, counter.add.bind(counter), write));
     files.push("flows.jsonl");
   } else {
-    await writeFlowLines(end.flows, names, count, null);
+    for (const flow of end.counted) counter.add(flow);
   }
   if (folder !== null && facts.state !== null && settings.write.has("state")) {
     const run = { version: facts.version, semantics: settings.semantics, cluster: [...facts.state.cluster], tables: tableDigest(cluster.tables) };

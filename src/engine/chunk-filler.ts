@@ -10,11 +10,12 @@ import type { ClusterMemory } from "./cluster-memory.ts";
 import { FrameCopier } from "./frame-copier.ts";
 import type { Intake } from "./intake.ts";
 import { IPV4, IPV6 } from "./ip-header.ts";
-import { CHUNK_BYTES, CHUNK_PACKETS } from "./memory-plan.ts";
+import { CHUNK_BYTES, CHUNK_PACKETS, SLOT_COUNT } from "./memory-plan.ts";
 import { putDescriptor } from "./packet-descriptor.ts";
 import { RepeatWatch } from "./repeat-watch.ts";
 import type { CaptureInput, ReplayOptions } from "./replay-options.ts";
 import type { Steering } from "./steer.ts";
+import { slotOf } from "./worker-protocol.ts";
 
 const ETHERTYPE_ARP = 0x0806, ETHERTYPE_LLDP = 0x88cc, ETH_HEADER = 14;
 /** The datapath's clock when the capture begins, in seconds: more than any report interval, so that times never go below 0. */
@@ -29,8 +30,8 @@ export class ChunkFiller {
   readonly repeats = new RepeatWatch();
   /** Datapath clock of the last packet. */
   now = CLOCK_START;
-  /** Workers of the chunk's packets, in capture order. */
-  owners = new Uint8Array(CHUNK_PACKETS);
+  /** Workers of the chunk's packets, in capture order; as long as the chunk has its slot. */
+  owners = new Uint8Array(0);
   packets = 0;
   bytes = 0;
   readonly #merged: MergedCaptures;
@@ -44,6 +45,7 @@ export class ChunkFiller {
   readonly #interface: string | null;
   readonly #ipv6: boolean;
   readonly #perWorker: Int32Array;
+  readonly #ownersBySlot = Array.from({ length: SLOT_COUNT }, () => new Uint8Array(CHUNK_PACKETS));
   #slot = 0;
   #firstSecond: number | null = null;
   /** A record was read whose turn comes after a collection. */
@@ -62,13 +64,15 @@ export class ChunkFiller {
     this.#perWorker = new Int32Array(memory.workers.length);
   }
 
-  begin(slot: number): void {
+  /** `chunk`: its number; all chunks that had its slot before are finished. */
+  begin(chunk: number): void {
+    const slot = slotOf(chunk);
     this.#slot = slot;
-    this.owners = new Uint8Array(CHUNK_PACKETS);
+    this.owners = this.#ownersBySlot[slot] ?? this.owners;
     this.packets = 0;
     this.bytes = 0;
     this.#perWorker.fill(0);
-    this.#intake?.begin(slot);
+    this.#intake?.begin(chunk);
     this.#copier.begin(this.#memory.frameAreas[slot] ?? 0);
   }
 

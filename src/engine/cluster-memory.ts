@@ -12,7 +12,7 @@ import { Arena, sharedMemory } from "./image/arena.ts";
 import { type ClusterImage, clusterImageBytes, masqueradeKeys, masqueradeKeys6, writeCluster } from "./image/cluster-image.ts";
 import { affinityPerShard } from "./image/cluster-services.ts";
 import { type ShardCapacity, writeShard } from "./image/shard-image.ts";
-import { CHUNK_PACKETS, DESCRIPTOR_AREA_BYTES, FRAME_AREA_BYTES, INTAKE_AREA_BYTES, JOINED_BYTES, memoryBytes, SHARD_COUNT, shardCapacity, SLOT_COUNT, STREAM_BYTES, WORKER_SCRATCH } from "./memory-plan.ts";
+import { CHUNK_PACKETS, DESCRIPTOR_AREA_BYTES, FRAME_AREA_BYTES, INTAKE_BLOCK_BYTES, INTAKE_BLOCKS, JOINED_BYTES, memoryBytes, SHARD_COUNT, shardCapacity, SLOT_COUNT, STREAM_BYTES, WORKER_SCRATCH } from "./memory-plan.ts";
 import type { DatapathOptions } from "./replay-options.ts";
 import type { WorkerAddresses } from "./worker-protocol.ts";
 
@@ -32,8 +32,8 @@ export interface ClusterMemory {
   readonly frameAreas: readonly number[];
   /** Words by shard, node and map: counts, then what a shard must give up. */
   readonly quotas: number;
-  /** For taking records in: IN_… words, owners of a chunk's packets, by slot the copied part of the capture. */
-  readonly intake: { readonly words: number; readonly owners: number; readonly areas: readonly number[] };
+  /** For taking records in: IN_… words, owners of a chunk's packets, blocks of the capture. */
+  readonly intake: { readonly words: number; readonly owners: number; readonly blocks: readonly number[] };
   /** Room in which what several workers wrote is put in order: owners of a chunk's packets, a pair of words per worker, bytes. */
   readonly joining: { readonly owners: number; readonly places: number; readonly out: number };
 }
@@ -67,7 +67,7 @@ export function layOutMemory(options: DatapathOptions, workers: number, wishes: 
     return layOutWorker(arena, image, options, shardArray, owned.map((number) => shards[number] ?? 0), owned.map((number) => quotas + number * cells));
   });
   const intake = {
-    words: arena.take(IN_SIZE, 64), owners: arena.take(CHUNK_PACKETS, 64), areas: Array.from({ length: SLOT_COUNT }, () => arena.take(INTAKE_AREA_BYTES, 64)),
+    words: arena.take(IN_SIZE, 64), owners: arena.take(CHUNK_PACKETS, 64), blocks: Array.from({ length: INTAKE_BLOCKS }, () => arena.take(INTAKE_BLOCK_BYTES, 64)),
   };
   const joining = { owners: arena.take(CHUNK_PACKETS, 64), places: arena.take(workers * 8, 64), out: arena.take(JOINED_BYTES, 64) };
   return { arena, image, capacity, shards, workers: layout, frameAreas, quotas, intake, joining };

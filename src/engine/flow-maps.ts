@@ -1,8 +1,8 @@
 // The nodes' conntrack and NAT maps at the end of a run, out of the shards that hold them.
 import { type FlowMap, FLOW_MAPS, type FlowMaps, type MapFill, type MapRecord } from "../observe/map-records.ts";
 import type { ClusterMemory } from "./cluster-memory.ts";
-import { entriesOf } from "./gather.ts";
 import { conntrackMap, conntrackRecord, entryNode, MAPS4, MAPS6, type MapFamily, natRecord } from "./map-entries.ts";
+import { entriesOf } from "./table-entries.ts";
 
 interface FoundEntry {
   readonly shard: number;

@@ -1,24 +1,23 @@
-import { K0, K1, K2, K3, S_FLOW } from "../kernel/layout.ts";
+import { K0, K1, K2, K3, S_FLOW, T_LIVE } from "../kernel/layout.ts";
 import {
-  F_DENIED_BY, F_DROP, F_DROP_BYTES, F_DROP_PACKETS, F_FIRST, F_FIRST_DROP, F_FIRST_NSEC, F_FIRST_SEC, F_FLAGS, F_FWD_BYTES, F_FWD_PACKETS, F_GATEWAY_NODE,
-  F_IDENTITY, F_LAST, F_LAST_NSEC, F_LAST_SEC, F_NAT_ADDR, F_NAT_PORT, F_OUTCOME, F_POLICY, F_REPLY_BYTES, F_REPLY_PACKETS, FF_EXCLUDED,
+  F_DENIED_BY, F_DROP, F_DROP_PACKETS, F_FIRST, F_FIRST_DROP, F_FIRST_NSEC, F_FIRST_SEC, F_FLAGS, F_FWD_PACKETS, F_GATEWAY_NODE,
+  F_IDENTITY, F_LAST, F_LAST_NSEC, F_LAST_SEC, F_NAT_ADDR, F_NAT_PORT, F_OUTCOME, F_POLICY, F_REPLY_PACKETS, FF_EXCLUDED,
   F_BACKEND, F_BACKEND_PORT, F_SERVICE, FF_OPENER_ASSUMED, FF_OPENER_OUTSIDE,
 } from "../kernel/layout-flow.ts";
 import { F6_BACKEND, F6_NAT_ADDR, F6_TAIL, S_FLOW6, TAIL_DADDR, TAIL_SADDR } from "../kernel/layout6.ts";
-import type { Address, FlowOutcome, FlowRecord } from "../observe/run-result.ts";
+import type { CountedFlow } from "../observe/flow-totals.ts";
+import type { Address, FlowOutcome, FlowRecord, Tally } from "../observe/run-result.ts";
 import type { ClusterMemory } from "./cluster-memory.ts";
-import { entriesOf } from "./gather.ts";
 import { getAddress6 } from "./image/address6.ts";
 import { addressOf, wirePort } from "./image/arena.ts";
+import { entriesOf } from "./table-entries.ts";
 
 /** By OUT_… number. */
 const OUTCOMES: readonly FlowOutcome[] = ["passed", "forwarded", "delivered", "passed", "dropped"];
 
 /** The `limit` flows that began first, in the order of their first packets. Shards hold them unordered. */
 export function* flowRecords(memory: ClusterMemory, limit: number): Generator<FlowRecord> {
-  const { view } = memory.arena;
-  let count = 0;
-  for (const shard of memory.shards) for (const table of [S_FLOW, S_FLOW6]) for (const _ of entriesOf(view, shard + table)) count++;
+  const { view } = memory.arena, count = flowCount(memory);
   const firsts = new Float64Array(count), entries = new Int32Array(count), sixth = new Uint8Array(count), order = new Uint32Array(count);
   let k = 0;
   for (const shard of memory.shards) {
@@ -37,6 +36,61 @@ export function* flowRecords(memory: ClusterMemory, limit: number): Generator<Fl
     // A record that no packet settled is a flow whose packets ended in another shape; there is nothing to tell of it.
     if (firsts[index] !== 0) yield readFlow(view, entries[index] as number, sixth[index] === 1 ? ends6 : ends4);
   }
+}
+
+/** The same flows in any order, for those who only count them: one object that stands at each in turn, and nothing is made of a flow
+ * but what is asked for. Of 52,000 flows the records took 140 ms and as many collections as all else of a run. */
+export function* countedFlows(memory: ClusterMemory, limit: number): Generator<CountedFlow> {
+  if (flowCount(memory) > limit) {
+    yield* flowRecords(memory, limit);
+    return;
+  }
+  const flow = new FlowAt(memory.arena.view);
+  for (const shard of memory.shards) {
+    for (const table of [S_FLOW, S_FLOW6]) {
+      flow.ends = table === S_FLOW6 ? ends6 : ends4;
+      for (flow.at of entriesOf(memory.arena.view, shard + table)) if (flow.isSettled) yield flow;
+    }
+  }
+}
+
+function flowCount({ arena, shards }: ClusterMemory): number {
+  return shards.reduce((sum, shard) => sum + arena.get32(shard + S_FLOW + T_LIVE) + arena.get32(shard + S_FLOW6 + T_LIVE), 0);
+}
+
+/** What is counted of the flow record at an address. */
+class FlowAt implements CountedFlow {
+  at = 0;
+  ends = ends4;
+  readonly #view: DataView;
+
+  constructor(view: DataView) {
+    this.#view = view;
+  }
+
+  get isSettled(): boolean { return this.#view.getFloat64(this.at + F_FIRST, true) !== 0; }
+  get protocol(): number { return (this.#word(K0) >> 8) & 0xff; }
+  get destination(): Address { return this.ends(this.#view, this.at).destination; }
+  get destinationPort(): number { return wirePort(this.#word(K3) >>> 16); }
+  get service(): FlowRecord["service"] { return this.#word(F_SERVICE) === 0 ? null : serviceOf(this.#view, this.at, this.ends(this.#view, this.at).backend); }
+  get policy(): number { return this.#word(F_POLICY); }
+  get outcome(): FlowOutcome { return outcomeOf(this.#word(F_OUTCOME)); }
+  get forward(): Tally { return tallyAt(this.#view, this.at + F_FWD_PACKETS); }
+  get reply(): Tally { return tallyAt(this.#view, this.at + F_REPLY_PACKETS); }
+  get dropped(): Tally { return tallyAt(this.#view, this.at + F_DROP_PACKETS); }
+
+  #word(offset: number): number { return this.#view.getInt32(this.at + offset, true); }
+}
+
+function outcomeOf(number: number): FlowOutcome { return OUTCOMES[number] ?? "passed"; }
+
+/** Packets, and behind them bytes. */
+function tallyAt(view: DataView, at: number): Tally { return { packets: view.getFloat64(at, true), bytes: view.getFloat64(at + 8, true) }; }
+
+function serviceOf(view: DataView, at: number, backend: Address): FlowRecord["service"] {
+  const service = view.getInt32(at + F_SERVICE, true);
+  if (service === 0) return null;
+  return { index: service - 1, backend: isNone(backend) ? null : { address: backend, port: wirePort(view.getInt32(at + F_BACKEND_PORT, true)) } };
 }
 
 /** Who speaks in a flow, the source's address after translation and the service's backend, 0 or 0n for none. */
@@ -70,15 +124,10 @@ function readFlow(view: DataView, at: number, ends: (view: DataView, at: number)
     protocol: (k0 >> 8) & 0xff, source, sourcePort, destination, destinationPort: wirePort(ports >>> 16),
     translated: untouched || (natAddress === source && natPort === sourcePort) ? null : { source: natAddress, sourcePort: natPort },
     sourceNode: k0 >>> 16, gatewayNode: word(F_GATEWAY_NODE), policy: word(F_POLICY), excluded: (flags & FF_EXCLUDED) !== 0, identity: word(F_IDENTITY),
-    service: word(F_SERVICE) === 0 ? null : {
-      index: word(F_SERVICE) - 1,
-      backend: isNone(backend) ? null : { address: backend, port: wirePort(word(F_BACKEND_PORT)) },
-    },
+    service: serviceOf(view, at, backend),
     opener: assumed ? (outside ? "assumed-outside" : "assumed-pod") : outside ? "outside" : "pod",
-    outcome: OUTCOMES[word(F_OUTCOME)] ?? "passed",
-    forward: { packets: f64(F_FWD_PACKETS), bytes: f64(F_FWD_BYTES) },
-    reply: { packets: f64(F_REPLY_PACKETS), bytes: f64(F_REPLY_BYTES) },
-    dropped: { packets: f64(F_DROP_PACKETS), bytes: f64(F_DROP_BYTES) },
+    outcome: outcomeOf(word(F_OUTCOME)),
+    forward: tallyAt(view, at + F_FWD_PACKETS), reply: tallyAt(view, at + F_REPLY_PACKETS), dropped: tallyAt(view, at + F_DROP_PACKETS),
     dropCode: word(F_DROP), networkPolicy: word(F_DENIED_BY) - 1, firstPacket: f64(F_FIRST), lastPacket: f64(F_LAST), firstDroppedPacket: f64(F_FIRST_DROP),
     firstTime: (word(F_FIRST_SEC) >>> 0) + (word(F_FIRST_NSEC) >>> 0) / 1e9, lastTime: (word(F_LAST_SEC) >>> 0) + (word(F_LAST_NSEC) >>> 0) / 1e9,
   };

@@ -1,30 +1,17 @@
-// Reads a finished run out of the memory: counters, tallies, flows, port use.
-import {
-  E_STATE, ES_LIVE, K0, K1, K2, K3, S_CT, S_FLOW, S_NAT, T_ENTRIES, T_EVICTED, T_LIVE, T_STRIDE, T_USED, TUPLE_IN,
-} from "../kernel/layout.ts";
+// Reads a finished run out of the memory: counters and tallies.
+import { K0, K1, K2, K3, S_CT, S_FLOW, S_NAT, T_EVICTED, T_LIVE } from "../kernel/layout.ts";
 import {
   NC_COUNT, TL_BYTES, TL_FIRST, TL_PACKETS, TL_PASS, U_FLOWS, U_FWD_BYTES, U_FWD_PACKETS, U_REPLY_BYTES, U_REPLY_PACKETS, U_SIZE,
   X_MASQUERADE, X_MASQUERADE6, X_NOTES, X_TALLIES, X_TOTALS, X_USE, NC_REPLY_FIRST_DIFFERENT,
 } from "../kernel/pipeline/layout-batch.ts";
-import { S_CT6, S_FLOW6, S_NAT6, TAIL_DADDR, TAIL_SADDR, X6_TAIL } from "../kernel/layout6.ts";
+import { S_CT6, S_FLOW6, S_NAT6 } from "../kernel/layout6.ts";
 import type { DatapathTables } from "../control/tables.ts";
-import type { Address, DropCount, MasqueradeUse, PassedCount, PolicyUse, SnatPortUse, Tally } from "../observe/run-result.ts";
+import type { DropCount, MasqueradeUse, PassedCount, PolicyUse, SnatPortUse, Tally } from "../observe/run-result.ts";
 import type { ClusterMemory } from "./cluster-memory.ts";
-import { getAddress6 } from "./image/address6.ts";
-import { addressOf, wirePort } from "./image/arena.ts";
 import type { MasqueradeKey } from "./image/cluster-image.ts";
+import { snatPortUse } from "./port-use.ts";
+import { entriesOf } from "./table-entries.ts";
 import { HOOK_NAMES } from "./trace-comment.ts";
-
-/** What Cilium's nat-stats shows (pkg/maps/nat/stats). */
-const PORT_USE_ROWS = 32;
-const ICMP = 1, ICMP6 = 58;
-
-/** Live entries of a table, in the order they were made. */
-export function* entriesOf(view: DataView, table: number): Generator<number> {
-  const stride = view.getInt32(table + T_STRIDE, true), used = view.getInt32(table + T_USED, true);
-  let entry = view.getInt32(table + T_ENTRIES, true);
-  for (let k = 0; k < used; k++, entry += stride) if ((view.getInt32(entry + E_STATE, true) & ES_LIVE) !== 0) yield entry;
-}
 
 export class Gathering {
   readonly #memory: ClusterMemory;
@@ -111,35 +98,9 @@ export class Gathering {
     };
   }
 
-  /** Ports taken per egress IP, remote end and protocol: what can run out. Fullest first. */
   snatPorts(): SnatPortUse[] {
-    const { snatMinPort, snatMaxPort } = this.#tables.config;
-    const inUse = new Map<string, Omit<SnatPortUse, "capacity" | "inUse"> & { inUse: number }>();
-    const count = (entry: number, egressIp: Address, remote: Address): void => {
-      const k0 = this.#view.getInt32(entry + K0, true), remotePort = wirePort(this.#view.getInt32(entry + K3, true) >>> 16);
-      const key = `${k0} ${egressIp} ${remote} ${remotePort}`, seen = inUse.get(key);
-      if (seen === undefined) inUse.set(key, { node: k0 >>> 16, protocol: (k0 >> 8) & 0xff, egressIp, remote, remotePort, inUse: 1 });
-      else seen.inUse++;
-    };
-    const isReverse = (entry: number): boolean => (this.#view.getInt32(entry + K0, true) & TUPLE_IN) !== 0;
-    for (const shard of this.#memory.shards) {
-      for (const entry of entriesOf(this.#view, shard + S_NAT))
-        if (isReverse(entry)) count(entry, addressOf(this.#view.getInt32(entry + K1, true)), addressOf(this.#view.getInt32(entry + K2, true)));
-      for (const entry of entriesOf(this.#view, shard + S_NAT6))
-        if (isReverse(entry)) count(entry, getAddress6(this.#view, entry + X6_TAIL + TAIL_DADDR), getAddress6(this.#view, entry + X6_TAIL + TAIL_SADDR));
-    }
-    return [...inUse.values()]
-      .sort((a, b) => b.inUse - a.inUse || order(a.egressIp, b.egressIp) || order(a.remote, b.remote) || a.remotePort - b.remotePort ||
-        a.protocol - b.protocol || a.node - b.node)
-      .slice(0, PORT_USE_ROWS)
-      .map((use) => ({ ...use, capacity: use.protocol === ICMP || use.protocol === ICMP6 ? 65_536 : snatMaxPort - snatMinPort + 1 }));
+    return snatPortUse(this.#memory, this.#tables.config);
   }
-}
-
-/** IPv4 before IPv6, as numbers within a family. */
-function order(a: Address, b: Address): number {
-  if (typeof a !== typeof b) return typeof a === "number" ? -1 : 1;
-  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /** Passes carry no policy; rows that differ in nothing else are one. */

@@ -1,5 +1,5 @@
-// The quick way of records into a chunk: a run of the reader's block is copied once, and the kernel turns its records into
-// descriptors (kernel/pipeline/intake.ts). For one classic Ethernet capture; anything else goes record by record.
+// The quick way of records into a chunk: the capture is read straight into the memory that workers see, and the kernel turns its records
+// into descriptors where they lie (kernel/pipeline/intake.ts). For one classic Ethernet capture; anything else goes record by record.
 import { LINKTYPE_ETHERNET } from "../io/link-layer.ts";
 import type { MergedCaptures } from "../io/merge.ts";
 import { PcapReader } from "../io/pcap-reader.ts";
@@ -9,14 +9,12 @@ import {
 } from "../kernel/pipeline/layout-intake.ts";
 import type { ClusterMemory } from "./cluster-memory.ts";
 import { translatesPackets } from "./image/cluster-services.ts";
-import { INTAKE_AREA_BYTES, SHARD_COUNT } from "./memory-plan.ts";
+import { INTAKE_BLOCK_BYTES, SHARD_COUNT, SLOT_COUNT } from "./memory-plan.ts";
 import type { MainKernel } from "./main-kernel.ts";
 import type { ReplayOptions } from "./replay-options.ts";
 
 const LATEST = 0x7fffffff;
 const RECORD_HEADER = 16;
-/** Bytes copied beyond what the records so far let expect. */
-const MARGIN = 4096;
 
 export interface Taken {
   readonly packets: number;
@@ -31,14 +29,15 @@ export class Intake {
   readonly #memory: ClusterMemory;
   readonly #reader: PcapReader;
   readonly #kernel: MainKernel;
-  #area = 0;
-  #used = 0;
-  /** What of the file lies in the area: from this offset to before that one, the first at this address. */
-  #from = 0;
-  #to = 0;
-  #address = 0;
-  #bytesSoFar = 0;
-  #recordsSoFar = 0;
+  /** The shared blocks, and by block the last chunk that has frames in it. */
+  readonly #blocks: readonly Uint8Array[];
+  readonly #lastChunk: Int32Array;
+  /** Where every block still has frames of a chunk under way: nothing is taken from here, records go one by one and are copied. */
+  #spare = new Uint8Array(0);
+  /** Index of the block that the reader is in, -1: the spare one; of the last shared one that it was in. */
+  #current = -1;
+  #last = -1;
+  #chunk = 0;
 
   private constructor(memory: ClusterMemory, reader: PcapReader, kernel: MainKernel, atPods: boolean) {
     this.#memory = memory;
@@ -50,6 +49,9 @@ export class Intake {
     this.#put(IN_SCALE, reader.nsecPerFraction);
     this.#put(IN_OWNERS, memory.intake.owners);
     this.#put(IN_SHARD_MASK, SHARD_COUNT - 1);
+    this.#blocks = memory.intake.blocks.map((at) => memory.arena.bytes.subarray(at, at + INTAKE_BLOCK_BYTES));
+    this.#lastChunk = new Int32Array(this.#blocks.length).fill(-SLOT_COUNT);
+    reader.readInto((least) => this.#nextBlock(least));
     for (let shard = 0; shard < SHARD_COUNT; shard++) memory.arena.bytes[memory.intake.words + IN_SHARD_OWNERS + shard] = shard % memory.workers.length;
   }
 
@@ -62,22 +64,20 @@ export class Intake {
     return reader.linkType === LINKTYPE_ETHERNET ? new Intake(memory, reader, kernel, capture?.point !== "node") : null;
   }
 
-  begin(slot: number): void {
-    this.#area = this.#memory.intake.areas[slot] ?? 0;
-    this.#used = 0;
-    this.#from = this.#to = 0;
+  /** `chunk` is about to be filled, with all chunks finished that had its slot before. */
+  begin(chunk: number): void {
+    this.#chunk = chunk;
   }
 
   /** Takes records from where the reader stands; null where not one is of the common kind. `descriptors` and `counts` are the
    * chunk's by worker, the counts are brought up to date; `sequence` is the number of the packet before, `due` the clock's
    * reading that is not to be reached. */
   take(slot: number, room: number, leastBytes: number, counts: Int32Array, owners: Uint8Array, sequence: number, firstSecond: number, now: number, due: number): Taken | null {
-    const reader = this.#reader;
-    if (firstSecond > LATEST || !this.#hold(room)) return null;
-    const start = this.#address + (reader.fileOffset - this.#from), end = this.#address + (this.#to - this.#from);
+    const reader = this.#reader, { nextRecord, endOfRead } = reader, base = reader.block.byteOffset;
+    if (this.#current < 0 || firstSecond > LATEST || nextRecord + RECORD_HEADER >= endOfRead) return null;
     const { arena: { bytes }, workers, intake } = this.#memory;
-    this.#put(IN_AT, start);
-    this.#put(IN_END, end);
+    this.#put(IN_AT, base + nextRecord);
+    this.#put(IN_END, base + endOfRead);
     this.#put(IN_ROOM, room);
     this.#put(IN_LEAST_BYTES, leastBytes);
     this.#put(IN_FIRST_SECOND, firstSecond);
@@ -94,27 +94,21 @@ export class Intake {
     if (packets === 0) return null;
     for (let worker = 0; worker < workers.length; worker++) counts[worker] = this.#get(IN_WORKER + worker * INW_SIZE + INW_COUNT);
     owners.set(bytes.subarray(intake.owners, intake.owners + packets), owners.length - room);
-    const taken = this.#get(IN_AT) - start;
-    reader.skip(taken, packets);
-    this.#bytesSoFar += taken;
-    this.#recordsSoFar += packets;
+    reader.skip(this.#get(IN_AT) - base - nextRecord, packets);
+    this.#lastChunk[this.#current] = this.#chunk;
     return { packets, bytes: this.#get(IN_BYTES), lastSecond: this.#get(IN_LAST_SEC), lastNanosecond: this.#get(IN_LAST_NSEC), now: this.#get(IN_NOW) };
   }
 
-  /** Sees to it that records from the reader's place on are in the area; false where there is nothing to take. */
-  #hold(room: number): boolean {
-    const reader = this.#reader, at = reader.fileOffset;
-    if (at >= this.#from && at + RECORD_HEADER < this.#to) return true;
-    const unread = reader.unread(), expected = room * (this.#recordsSoFar === 0 ? 0 : this.#bytesSoFar / this.#recordsSoFar);
-    const length = Math.min(unread.length, INTAKE_AREA_BYTES - this.#used, Math.ceil(expected) + MARGIN);
-    // A copy that ends where the last one did brings nothing new: the record there is the reader's.
-    if (length <= RECORD_HEADER || (at + length <= this.#to && at >= this.#from)) return false;
-    this.#address = this.#area + this.#used;
-    this.#from = at;
-    this.#to = at + length;
-    this.#used += length;
-    this.#memory.arena.bytes.set(unread.subarray(0, length), this.#address);
-    return true;
+  /** The next of the shared blocks where no worker needs it any more. Frames of chunk N are out of use when chunk N + SLOT_COUNT begins. */
+  #nextBlock(least: number): Uint8Array {
+    const next = (this.#last + 1) % this.#blocks.length, block = this.#blocks[next];
+    if (block !== undefined && least < block.length && (this.#lastChunk[next] as number) + SLOT_COUNT <= this.#chunk) {
+      this.#last = this.#current = next;
+      return block;
+    }
+    this.#current = -1;
+    if (this.#spare.length <= least) this.#spare = new Uint8Array(Math.max(INTAKE_BLOCK_BYTES, least + 1));
+    return this.#spare;
   }
 
   #put(field: number, value: number): void {

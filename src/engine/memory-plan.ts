@@ -36,8 +36,9 @@ export const STREAM_BYTES: readonly number[] = [
   6 * (FRAMES_IN_CHUNK + CHUNK_PACKETS * (TR_SIZE + ANSWER_GROWTH)),
 ];
 
-/** Part of the capture that one chunk's records are taken from as they lie. */
-export const INTAKE_AREA_BYTES = CHUNK_BYTES + 96 * 1024;
+/** Blocks that a capture is read into, from where its records are taken as they lie: with a chunk being filled beside those under way. */
+export const INTAKE_BLOCK_BYTES = 512 * 1024;
+export const INTAKE_BLOCKS = SLOT_COUNT + 2;
 
 /** What all workers wrote to a stream of one chunk. */
 export const JOINED_BYTES = Math.max(...STREAM_BYTES);
@@ -68,7 +69,7 @@ export function memoryBytes(staticBytes: number, workers: number, nodes: number,
   const streams = STREAM_BYTES.reduce((sum, bytes) => sum + bytes + 64, 0);
   const perWorker = SLOT_COUNT * (DESCRIPTOR_AREA_BYTES + streams) + SAVED_BYTES + MADE_BYTES + SPARE_BYTES + X_SIZE + P_ROOM + 6 * 16 + (uses + 3) * U_SIZE +
     TALLY_CAPACITY * (TL_STRIDE + 16) + ROUTE_CAPACITY * (R_STRIDE + 16) + SK_SIZE + NC_COUNT * 8 + STREAM_COUNT * 4 + SHARD_COUNT * 4 + nodes * 4 + nodes * GARBAGE_MAPS * 16 + 8192;
-  const intake = SLOT_COUNT * (INTAKE_AREA_BYTES + 64) + IN_SIZE + 256;
+  const intake = INTAKE_BLOCKS * (INTAKE_BLOCK_BYTES + 64) + IN_SIZE + 256;
   return staticBytes + workers * perWorker + SLOT_COUNT * FRAME_AREA + JOINED_BYTES + 2 * CHUNK_PACKETS + intake + SHARD_COUNT * (shardBytes(capacity) + 1024 + nodes * QUOTA_MAPS * 4) +
     nodes * 4 + 65_536;
 }

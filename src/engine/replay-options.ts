@@ -1,5 +1,6 @@
 // What the command line asks of the engine, and what the engine hands back. Plain data, so that it crosses threads.
 import type { DatapathTables } from "../control/tables.ts";
+import type { CountedFlow } from "../observe/flow-totals.ts";
 import type { FlowMaps } from "../observe/map-records.ts";
 import type { FlowRecord, RunResult } from "../observe/run-result.ts";
 
@@ -63,6 +64,8 @@ export interface ReplayEnd {
   readonly result: RunResult;
   /** Ordered by firstPacket; to be walked once. */
   readonly flows: AsyncIterable<FlowRecord> | Iterable<FlowRecord>;
+  /** The same flows in any order, where they are only to be counted: each is valid until the next; to be walked once. */
+  readonly counted: Iterable<CountedFlow>;
   /** The nodes' conntrack and NAT maps as the run left them, about `limit` entries of them. */
   readonly maps: (limit: number) => FlowMaps;
   /** Names of the files that the engine wrote into outDir, e.g. pod.pcap. */

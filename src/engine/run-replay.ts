@@ -12,12 +12,13 @@ import type { FlowMaps } from "../observe/map-records.ts";
 import type { RunResult } from "../observe/run-result.ts";
 import { AddressBook4, AddressBook6 } from "./address-book.ts";
 import { BatchTimes } from "./batch-times.ts";
+import { Breather } from "./breather.ts";
 import { CaptureTally } from "./capture-tally.ts";
 import { ChunkFiller, CLOCK_START } from "./chunk-filler.ts";
 import { ChunkOutput } from "./chunk-output.ts";
 import { type ClusterMemory, layOutMemory } from "./cluster-memory.ts";
 import { flowMaps } from "./flow-maps.ts";
-import { flowRecords } from "./flow-records.ts";
+import { countedFlows, flowRecords } from "./flow-records.ts";
 import { startCpuProfile } from "./cpu-profile.ts";
 import { collectDue } from "./garbage-rounds.ts";
 import { GarbageSchedule } from "./garbage-schedule.ts";
@@ -32,15 +33,13 @@ import type { ReplayEnd, ReplayHooks, ReplayOptions } from "./replay-options.ts"
 import { ServiceBook } from "./service-book.ts";
 import { Steering } from "./steer.ts";
 import { MainThreadWorker } from "./main-thread-worker.ts";
-import { COMMAND_BATCH, COMMAND_COLLECT, COMMAND_COUNT, COMMAND_EVICT, profileName, slotOf, type Workers, type WorkerTiming } from "./worker-protocol.ts";
+import { COMMAND_BATCH, COMMAND_COLLECT, COMMAND_COUNT, COMMAND_EVICT, MOST_WORKERS, profileName, type Workers, type WorkerTiming } from "./worker-protocol.ts";
 
 /** A thread costs about 40 ms to start; below this much input one is enough. */
 const SMALL_INPUT_BYTES = 4 * 1024 * 1024;
 /** Below this much the main thread does the one worker's part: a thread's start takes longer than the kernel (1,000 packets in 80 ms
  * of CPU time less, minimum of 15 interleaved runs; with 2.4 MB no difference). */
 const SHORT_INPUT_BYTES = 1024 * 1024;
-/** More workers than this would not find room for their blocks beside the shards in 2 GiB. */
-const MOST_WORKERS = 16;
 const STOP_POLL_MS = 100;
 
 type WorkerWishes = Pick<ReplayOptions, "captures" | "workers" | "exactWorkers" | "profileDir">;
@@ -59,10 +58,10 @@ export async function prepareWorkers(options: WorkerWishes): Promise<void> {
   if (threads) (await import("./worker-threads.ts")).startThreads(count);
 }
 
-async function startWorkers(memory: ClusterMemory, options: ReplayOptions, kernel: MainKernel, threads: boolean): Promise<Workers> {
+async function startWorkers(memory: ClusterMemory, options: ReplayOptions, kernel: MainKernel, breather: Breather, threads: boolean): Promise<Workers> {
   if (!threads) return new MainThreadWorker(memory, kernel);
   const { WorkerPool } = await import("./worker-pool.ts");
-  return new WorkerPool(memory, options.kernel, options.profileDir ?? null);
+  return new WorkerPool(memory, options.kernel, options.profileDir ?? null, breather);
 }
 
 export async function runReplay(options: ReplayOptions, hooks: ReplayHooks): Promise<ReplayEnd> {
@@ -70,11 +69,11 @@ export async function runReplay(options: ReplayOptions, hooks: ReplayHooks): Pro
   const readers = await Promise.all(options.captures.map(async ({ path }) => await (path === STANDARD_INPUT ? openStandardInput(hooks) : openCapture(path))));
   const memory = layOutMemory(options, count);
   const kernel = new MainKernel(memory.arena, await typescriptKernel(options.kernel));
-  const workers = await startWorkers(memory, options, kernel, threads);
-  const run = new ReplayRun(options, hooks, memory, mergeCaptures(readers), bytesTotal, kernel, workers);
+  const breather = new Breather(), workers = await startWorkers(memory, options, kernel, breather, threads);
+  const run = new ReplayRun(options, hooks, memory, mergeCaptures(readers), bytesTotal, kernel, workers, breather);
   const result = await run.toEnd();
   const maps = (limit: number): FlowMaps => flowMaps(memory, options.tables.nodes.length, run.clock, limit);
-  return { result, flows: flowRecords(memory, options.maxFlows), maps, files: run.files, workers: count };
+  return { result, flows: flowRecords(memory, options.maxFlows), counted: countedFlows(memory, options.maxFlows), maps, files: run.files, workers: count };
 }
 
 /** Opening waits for the first bytes, which may never come; a wish to stop ends the wait. */
@@ -118,6 +117,7 @@ class ReplayRun {
   readonly #garbage: GarbageSchedule;
   readonly #quotas: MapQuotas;
   readonly #underWay: PostedChunk[] = [];
+  readonly #breather: Breather;
   #bytesRead = 0;
   #collected = 0;
   #interrupted = false;
@@ -127,7 +127,7 @@ class ReplayRun {
   #idleTime = 0;
   #writeTime = 0;
 
-  constructor(options: ReplayOptions, hooks: ReplayHooks, memory: ClusterMemory, merged: MergedCaptures, bytesTotal: number | null, kernel: MainKernel, workers: Workers) {
+  constructor(options: ReplayOptions, hooks: ReplayHooks, memory: ClusterMemory, merged: MergedCaptures, bytesTotal: number | null, kernel: MainKernel, workers: Workers, breather: Breather) {
     this.#options = options;
     this.#hooks = hooks;
     this.#memory = memory;
@@ -143,6 +143,7 @@ class ReplayRun {
     this.#quotas = new MapQuotas(memory, options.tables.nodes.length, options.tables.config);
     this.#output = new ChunkOutput(memory, options, "egwsim", kernel);
     this.#workers = workers;
+    this.#breather = breather;
   }
 
   get files(): readonly string[] {
@@ -178,8 +179,9 @@ class ReplayRun {
     for (;;) {
       // Slots are used in turn: the chunk that had this one must be back.
       while (this.#underWay.length >= SLOT_COUNT) await this.#takeBack();
+      if (this.#breather.isDue) await this.#breather.breathe();
       const before = performance.now(), readBefore = this.#readTime;
-      this.#filler.begin(slotOf(this.#workers.nextChunk));
+      this.#filler.begin(this.#workers.nextChunk);
       const end = await this.#fillChunk();
       this.#filler.close();
       this.#steerTime += performance.now() - before - (this.#readTime - readBefore);
@@ -206,7 +208,7 @@ class ReplayRun {
   async #fillReader(): Promise<boolean> {
     const before = performance.now();
     try {
-      return await this.#waitForInput();
+      return this.#merged.fillNow() || (await this.#waitForInput());
     } finally {
       this.#readTime += performance.now() - before;
     }

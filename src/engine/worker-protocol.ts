@@ -1,4 +1,4 @@
-// How the main thread and the workers talk: words in shared memory, one message a chunk. Frames never travel by message.
+// How the main thread and the workers talk: words in shared memory that either sleeps on, no messages. Frames never travel.
 import type { MessagePort } from "node:worker_threads";
 import { SLOT_COUNT } from "./memory-plan.ts";
 import type { KernelBuild } from "./replay-options.ts";
@@ -8,10 +8,14 @@ export function slotOf(chunk: number): number {
   return chunk % SLOT_COUNT;
 }
 
-/** Words of the control block. */
+/** More workers than this would not find room for their blocks beside the shards in 2 GiB. */
+export const MOST_WORKERS = 16;
+
+/** Words of the control block: the last chunk that was posted, and by worker the last that it finished. */
 export const CONTROL_POSTED = 0;
+export const CONTROL_DONE = 8;
 /** Per slot: what to do, and for garbage collection the clock. */
-export const CONTROL_SLOT = 8;
+export const CONTROL_SLOT = CONTROL_DONE + MOST_WORKERS;
 export const SLOT_COMMAND = 0;
 export const SLOT_NOW = 1;
 export const SLOT_WORDS = 8;
@@ -41,6 +45,9 @@ export interface WorkerAddresses {
 export interface WorkerTask {
   readonly memory: WebAssembly.Memory;
   readonly control: SharedArrayBuffer;
+  /** This worker's number, from 0. */
+  readonly worker: number;
+  /** Gets one message, when the task begins. */
   readonly port: MessagePort;
   readonly kernel: KernelBuild;
   readonly addresses: WorkerAddresses;

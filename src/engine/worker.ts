@@ -1,15 +1,18 @@
 // A worker: one long-running piscina task that takes chunks in order until it is told to end.
 import { performance } from "node:perf_hooks";
 import { ChunkWork } from "./chunk-work.ts";
-import { COMMAND_END, CONTROL_POSTED, CONTROL_SLOT, SLOT_COMMAND, SLOT_NOW, slotOf, SLOT_WORDS, type WorkerTask, type WorkerTiming } from "./worker-protocol.ts";
+import {
+  COMMAND_END, CONTROL_DONE, CONTROL_POSTED, CONTROL_SLOT, SLOT_COMMAND, SLOT_NOW, slotOf, SLOT_WORDS, type WorkerTask, type WorkerTiming,
+} from "./worker-protocol.ts";
 import { wasmKernelOn } from "./wasm-kernel.ts";
 
 export default async function work(task: WorkerTask): Promise<WorkerTiming> {
-  const { memory, port, addresses } = task;
+  const { memory, worker, port, addresses } = task;
   const kernel = task.kernel === "wasm" ? wasmKernelOn(memory) : (await import("./kernel-instance.ts")).kernelOn(memory, "ts");
   const control = new Int32Array(task.control), chunks = new ChunkWork(kernel, memory, addresses);
   const endProfile = task.profile === null ? null : await (await import("./cpu-profile.ts")).startCpuProfile(task.profile);
   let idleTime = 0;
+  port.postMessage("begun");
   for (let chunk = 1; ; chunk++) {
     const waited = performance.now();
     for (let posted = Atomics.load(control, CONTROL_POSTED); posted < chunk; posted = Atomics.load(control, CONTROL_POSTED))
@@ -18,9 +21,9 @@ export default async function work(task: WorkerTask): Promise<WorkerTiming> {
     const slot = slotOf(chunk), at = CONTROL_SLOT + slot * SLOT_WORDS, command = control[at + SLOT_COMMAND] ?? 0;
     if (command === COMMAND_END) break;
     chunks.run(command, slot, control[at + SLOT_NOW] ?? 0);
-    port.postMessage(chunk);
+    Atomics.store(control, CONTROL_DONE + worker, chunk);
+    Atomics.notify(control, CONTROL_DONE + worker);
   }
-  port.close();
   await endProfile?.();
   return { kernel: chunks.kernelTime / 1000, idle: idleTime / 1000, batches: [chunks.batches.counts] };
 }

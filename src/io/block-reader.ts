@@ -9,6 +9,12 @@ export const MAX_FRAME_LENGTH = 262144;
  * a packet, 256 KiB 65, 512 KiB 39, 1 MiB 37. */
 export const DEFAULT_BLOCK_SIZE = 524288;
 
+/** A block that holds at least so many bytes, for a reader to go on in; the one that it had stays as it is. */
+export type BlockSupply = (least: number) => Uint8Array;
+
+/** Room behind what was read that is worth another read into the same supplied block. */
+const WORTH_READING = 65_536;
+
 /** A source whose first bytes have been looked at: they are block[0] to block[end - 1]. */
 export interface CaptureInput {
   /** As the user named it. */
@@ -48,6 +54,7 @@ export abstract class BlockReader implements CaptureReader {
   private base = 0;
   private wanted = 0;
   private ended = false;
+  private supply: BlockSupply | null = null;
 
   constructor(input: CaptureInput) {
     this.name = input.name;
@@ -63,16 +70,52 @@ export abstract class BlockReader implements CaptureReader {
 
   async fill(): Promise<void> {
     if (this.ended) return;
-    this.block.copyWithin(0, this.position, this.end);
-    this.base += this.position;
-    this.end -= this.position;
-    this.position = 0;
-    if (this.wanted > this.block.length) this.grow();
+    this.makeRoom();
+    do this.took(await this.source.read(this.block, this.end));
+    while (!this.ended && this.end < this.wanted);
+  }
+
+  fillNow(): boolean {
+    if (this.ended) return true;
+    this.makeRoom();
     do {
-      const count = await this.source.read(this.block, this.end);
-      this.ended = count === 0;
-      this.end += count;
+      const count = this.source.readNow(this.block, this.end);
+      if (count === null) return false;
+      this.took(count);
     } while (!this.ended && this.end < this.wanted);
+    return true;
+  }
+
+  /** From now on the capture is read into blocks of the caller's, who may go on using what was read: of a block that is left only
+   * the unread end is copied. What has been read already moves at once. */
+  readInto(supply: BlockSupply): void {
+    this.supply = supply;
+    this.goOnIn(supply(this.end - this.position));
+  }
+
+  private makeRoom(): void {
+    const { supply, block, position, end, wanted } = this;
+    if (supply === null) this.goOnIn(wanted > block.length ? new Uint8Array(2 ** Math.ceil(Math.log2(wanted))) : block);
+    else if (block.length - Math.max(end, position + wanted) < WORTH_READING) this.goOnIn(supply(Math.max(wanted, end - position)));
+  }
+
+  private goOnIn(next: Uint8Array): void {
+    const { block, position, end } = this;
+    if (next !== block) {
+      next.set(block.subarray(position, end));
+      this.block = next;
+      this.view = new DataView(next.buffer, next.byteOffset, next.length);
+    } else if (position > 0) {
+      block.copyWithin(0, position, end);
+    }
+    this.base += position;
+    this.end -= position;
+    this.position = 0;
+  }
+
+  private took(count: number): void {
+    this.ended = count === 0;
+    this.end += count;
   }
 
   close(): Promise<void> {
@@ -94,11 +137,6 @@ export abstract class BlockReader implements CaptureReader {
     );
   }
 
-  /** Offset in the (uncompressed) file of what is parsed next. */
-  get fileOffset(): number {
-    return this.base + this.position;
-  }
-
   /** Where in the file the unit being parsed begins, in words. */
   protected get place(): string {
     const offset = this.base + this.position - this.consumed;
@@ -111,11 +149,4 @@ export abstract class BlockReader implements CaptureReader {
   }
 
   protected abstract subjectOfFault(): string;
-
-  private grow(): void {
-    const larger = new Uint8Array(2 ** Math.ceil(Math.log2(this.wanted)));
-    larger.set(this.block.subarray(0, this.end));
-    this.block = larger;
-    this.view = new DataView(larger.buffer);
-  }
 }

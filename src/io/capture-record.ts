@@ -27,6 +27,8 @@ export interface CaptureReader extends CaptureRecord {
    * Throws InputError with file and offset where the file is broken; the records before it were all given. */
   next(): number;
   fill(): Promise<void>;
+  /** The same without a promise where the source is a file; false where it is not, and nothing happened. Throws what fill() rejects with. */
+  fillNow(): boolean;
   /** Name of an interface as the capture gives it (pcapng if_name), or "". */
   interfaceName(interfaceId: number): string;
   close(): Promise<void>;

@@ -35,6 +35,10 @@ export class GunzipSource implements ByteSource {
     return count;
   }
 
+  readNow(): null {
+    return null;
+  }
+
   async close(): Promise<void> {
     await this.plain.close();
     await this.compressed.close();

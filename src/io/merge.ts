@@ -75,6 +75,19 @@ export class MergedCaptures implements CaptureRecord {
     this.filling = NONE;
   }
 
+  /** See CaptureReader. */
+  fillNow(): boolean {
+    const index = this.filling;
+    if (index === NONE) return true;
+    try {
+      if (this.readers[index]?.fillNow() === false) return false;
+    } catch (error) {
+      this.keepFault(index, error);
+    }
+    this.filling = NONE;
+    return true;
+  }
+
   /** Name of an interface of the capture that the record came from, or "". */
   interfaceName(interfaceId: number): string {
     return this.readers[this.captureIndex]?.interfaceName(interfaceId) ?? "";

@@ -88,10 +88,14 @@ export class PcapReader extends BlockReader {
     return this.littleEndian && this.headerLength === PCAP_RECORD_HEADER_LENGTH && this.lengthOrder === INCLUDED_FIRST;
   }
 
-  /** For a caller who parses records by itself: the bytes held from the next record on, the file's offset of the first, and
-   * going on behind `bytes` of them, which were `records` whole ones. */
-  unread(): Uint8Array {
-    return this.block.subarray(this.position, this.end);
+  /** For a caller who parses records by itself: the place in the block of the next record and of the end of what was read, and going on
+   * behind `bytes` of them, which were `records` whole ones. */
+  get nextRecord(): number {
+    return this.position;
+  }
+
+  get endOfRead(): number {
+    return this.end;
   }
 
   skip(bytes: number, records: number): void {

@@ -7,7 +7,7 @@ import { CLOCK_START } from "../engine/chunk-filler.ts";
 import { ChunkOutput } from "../engine/chunk-output.ts";
 import { layOutMemory } from "../engine/cluster-memory.ts";
 import { flowMaps } from "../engine/flow-maps.ts";
-import { flowRecords } from "../engine/flow-records.ts";
+import { countedFlows, flowRecords } from "../engine/flow-records.ts";
 import { collectDue } from "../engine/garbage-rounds.ts";
 import { GarbageSchedule } from "../engine/garbage-schedule.ts";
 import { Gathering } from "../engine/gather.ts";
@@ -154,7 +154,10 @@ class LiveRun {
       this.#output.close();
     }
     const { memory, tables } = this.#epochs;
-    return { result: this.#result(), flows: flowRecords(memory, maxFlows), maps: (limit) => flowMaps(memory, tables.nodes.length, this.#clock(), limit), files: this.#output.files, workers: WORKERS, tables };
+    return {
+      result: this.#result(), flows: flowRecords(memory, maxFlows), counted: countedFlows(memory, maxFlows), maps: (limit) => flowMaps(memory, tables.nodes.length, this.#clock(), limit),
+      files: this.#output.files, workers: WORKERS, tables,
+    };
   }
 
   #clock(): number { return CLOCK_START + Math.floor(this.#seconds()); }

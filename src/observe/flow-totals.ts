@@ -15,6 +15,9 @@ export interface FlowTotals {
   readonly untranslatedServiceFlows: number;
 }
 
+/** What is counted of a flow. */
+export type CountedFlow = Pick<FlowRecord, "protocol" | "destination" | "destinationPort" | "service" | "policy" | "outcome" | "forward" | "reply" | "dropped">;
+
 export class FlowCounter {
   private listed = 0;
   private withDrops = 0;
@@ -28,7 +31,7 @@ export class FlowCounter {
     this.names = names;
   }
 
-  add(flow: FlowRecord): void {
+  add(flow: CountedFlow): void {
     this.services.add(flow);
     if (flow.service === null && this.names.serviceAt(flow.destination, flow.destinationPort, flow.protocol) !== null) this.untranslated += 1;
     this.listed += 1;

@@ -25,7 +25,7 @@ export interface ServiceUse {
 export class ServiceUses {
   readonly #uses = new Map<string, ServiceUse>();
 
-  add(flow: FlowRecord): void {
+  add(flow: Pick<FlowRecord, "service" | "destination" | "forward" | "reply">): void {
     const { service, forward, reply } = flow;
     if (service === null) return;
     const family = familyOf(flow), { index, backend } = service, key = `${family} ${index} ${backend === null ? "" : `${backend.address} ${backend.port}`}`;
@@ -48,7 +48,7 @@ export class ServiceUses {
 /** Addresses of one family, or 0 for none. */
 function byAddress(a: Address, b: Address): number { return a < b ? -1 : a > b ? 1 : 0; }
 
-function familyOf({ destination }: FlowRecord): 4 | 6 { return typeof destination === "number" ? 4 : 6; }
+function familyOf({ destination }: Pick<FlowRecord, "destination">): 4 | 6 { return typeof destination === "number" ? 4 : 6; }
 
 function addTo(sum: { packets: number; bytes: number }, { packets, bytes }: Tally): void {
   sum.packets += packets;

@@ -38,7 +38,7 @@ export function fakeMachinery(result: RunResult = QUIET_RUN, changes: Partial<Re
       asked.push(options);
       hooks.onProgress(500, 1000, 5);
       if (options.outDir !== null && options.write.has("pod")) writeFileSync(join(options.outDir, "pod.pcap"), "frames");
-      return { result, flows: [FLOW], maps: NO_MAPS, files: options.outDir !== null && options.write.has("pod") ? ["pod.pcap"] : [] };
+      return { result, flows: [FLOW], counted: [FLOW], maps: NO_MAPS, files: options.outDir !== null && options.write.has("pod") ? ["pod.pcap"] : [] };
     },
     kernelIsBuilt: () => true,
     version: "0.1.0",

@@ -103,7 +103,7 @@ test("a file that is being written when something fails leaves nothing half done
   async function* failing(): AsyncGenerator<never> {
     throw new Error("the flows broke off");
   }
-  const breaking = { ...machinery, replay: async () => ({ result: QUIET_RUN, flows: failing(), maps: NO_MAPS, files: [] }) };
+  const breaking = { ...machinery, replay: async () => ({ result: QUIET_RUN, flows: failing(), counted: [], maps: NO_MAPS, files: [] }) };
   await expect(runReplayCommand(settingsOf(["quiet.pcap"], { out: "out" }), breaking, fakeTerminal(cwd), NOT_INTERRUPTED)).rejects.toThrow("the flows broke off");
   expect(readdirSync(join(cwd, "out"))).toEqual([]);
 });
@@ -141,7 +141,7 @@ test("a signal is passed on to the engine", async () => {
   const machinery = fakeMachinery(QUIET_RUN, {
     replay: async (_options, hooks) => {
       stopped = hooks.shouldStop();
-      return { result: { ...QUIET_RUN, interrupted: true }, flows: [], maps: NO_MAPS, files: [] };
+      return { result: { ...QUIET_RUN, interrupted: true }, flows: [], counted: [], maps: NO_MAPS, files: [] };
     },
   });
   const terminal = fakeTerminal(cwd);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import type { OutputKind } from "../../src/engine/replay-options.ts";
 import { runGenerate } from "../../src/generate/generate.ts";
+import { captureOfFrames, ethernet, filler, udp } from "../e2e/packets.ts";
 import { errorsAndFragments } from "../e2e/hard-traffic.ts";
 import { CLUSTER, replay, Scratch, tablesOf, UNBUILT, withoutTiming } from "../e2e/replayed.ts";
 
@@ -46,5 +47,11 @@ describe.skipIf(UNBUILT !== "")(UNBUILT === "" ? "a run of records" : `a run of 
 
   it("gives the same where pauses, fragments, errors and frames of nobody interrupt it", async () => {
     expect(await expectSame(scratch.file("hard.pcap", errorsAndFragments(900)), CLUSTER)).toBeGreaterThan(900);
+  });
+
+  it("gives the same where frames of nobody fill all blocks between the packets of one chunk", async () => {
+    const pod = { from: "10.244.1.10", to: "203.0.113.9" }, lldp = ethernet(filler(1486), 0x88cc);
+    const frames = Array.from({ length: 6000 }, (_, k) => ({ sec: 1_700_000_000, nsec: k * 1000, frame: k % 40 === 0 ? ethernet(udp(pod, 4000 + (k % 7), 53, 60)) : lldp }));
+    expect(await expectSame(scratch.file("sparse.pcap", captureOfFrames(frames)), CLUSTER)).toBe(6000);
   });
 });

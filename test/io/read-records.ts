@@ -79,7 +79,7 @@ export function faultOf(error: unknown): string {
   throw error;
 }
 
-function copyRecord(reader: Loop): ReadRecord {
+export function copyRecord(reader: Loop): ReadRecord {
   const { block, offset, capLen } = reader;
   if (offset < 0 || offset + capLen > block.length) throw new Error(`record ${offset}+${capLen} is outside the block`);
   return {
