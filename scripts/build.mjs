@@ -1,11 +1,12 @@
-// One build: tsc for everything, asc for the kernel a second time, and a copy of the TypeScript kernel on the checked
-// memory accessors for fuzzing. `--quick` leaves the WebAssembly kernel as it is; `--clean` begins with an empty dist/,
+// One build: tsc for everything, asc for the kernel a second time, the TypeScript kernel once more as one function of its memory,
+// and a copy of it on the checked memory accessors for fuzzing. `--quick` leaves the WebAssembly kernel as it is; `--clean` begins with an empty dist/,
 // so that nothing is packed whose source is gone.
 import { spawnSync } from "node:child_process";
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { bindKernel } from "./bind-kernel.mjs";
 import { bundleCli } from "./bundle-cli.mjs";
 import { compileKernel } from "./compile-kernel.mjs";
 import { buildAddon, isUpToDate } from "../native-bindings/build.mjs";
@@ -41,6 +42,7 @@ if (!quick || !existsSync(join("dist", "kernel", "kernel.wasm"))) {
   if (!(await compileKernel("src/kernel/index.ts", "dist/kernel/kernel.wasm"))) process.exit(1);
 }
 copyCheckedKernel();
+await bindKernel("dist/kernel/index.js", "dist/kernel/bound.cjs");
 await bundleCli();
 chmodSync("dist/cli/main.js", 0o755);
 // The install script has built it from the sources of then.

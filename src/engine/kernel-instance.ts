@@ -1,15 +1,36 @@
-import * as typescriptKernel from "../kernel/index.ts";
-import { attach } from "../kernel/mem.ts";
+import { createRequire } from "node:module";
+import { setFlagsFromString } from "node:v8";
+import type * as typescriptKernel from "../kernel/index.ts";
 import { wasmKernelOn } from "./wasm-kernel.ts";
 
 /** The kernel's functions; every argument and result is a 32-bit integer. */
 export type Kernel = typeof typescriptKernel;
 export type KernelKind = "ts" | "wasm";
 
-/** A kernel working on `memory`. The TypeScript build keeps one memory per thread: a later call moves it. `wasmUrl` is for
- * callers that do not run from the built output. */
+/** Bytecode that V8 lets a function take in by inlining (its default: 920): enough that no call is left on a packet's way. Measured:
+ * docs/speed.md. */
+const INLINED_BYTECODE = 2000;
+
+const isSource = import.meta.url.endsWith(".ts");
+const source = isSource ? { kernel: await import("../kernel/index.ts"), ...(await import("../kernel/memory.ts")) } : null;
+const bound = new WeakMap<ArrayBufferLike, Kernel>();
+
+/** The built kernel is made for its memory (scripts/bind-kernel.mjs). */
+function boundKernelOn(memory: ArrayBufferLike): Kernel {
+  const known = bound.get(memory);
+  if (known !== undefined) return known;
+  setFlagsFromString(`--max-inlined-bytecode-size-cumulative=${INLINED_BYTECODE}`);
+  const { boundKernel } = createRequire(import.meta.url)("../kernel/bound.cjs") as { boundKernel(memory: ArrayBufferLike): Kernel };
+  const kernel = boundKernel(memory);
+  bound.set(memory, kernel);
+  return kernel;
+}
+
+/** A kernel working on `memory`. From sources, as tests run it, there is one TypeScript kernel per thread: a later call moves it.
+ * `wasmUrl` is for callers that do not run from the built output. */
 export function kernelOn(memory: WebAssembly.Memory, kind: KernelKind, wasmUrl?: URL): Kernel {
   if (kind === "wasm") return wasmKernelOn(memory, wasmUrl);
-  attach(memory.buffer);
-  return typescriptKernel;
+  if (source === null) return boundKernelOn(memory.buffer);
+  source.attach(memory.buffer);
+  return source.kernel;
 }

@@ -67,8 +67,9 @@ export const P_TIME_SEC: i32 = 148;
 export const P_TIME_NSEC: i32 = 152;
 export const P_FLOW: i32 = 156;
 export const P_SIZE: i32 = 224;
-/** Bytes to allocate: behind P_SIZE lies the IPv6 scratch area (layout6.ts), which no packet starts by clearing. */
-export const P_ROOM: i32 = 368;
+/** Bytes to allocate: behind P_SIZE lie the IPv6 scratch area (layout6.ts), which no packet starts by clearing, and answers of
+ * read-only tables (layout-asked.ts). */
+export const P_ROOM: i32 = 416;
 
 export const PF_SYNTHETIC: i32 = 1;
 /** nodeport/NAT already looked at this packet on this hook (Cilium's skip-nodeport). */

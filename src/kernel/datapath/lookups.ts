@@ -6,6 +6,7 @@ import {
   IPC_SKIP_TUNNEL, N_DEVICE_COUNT, N_DEVICES, N_ENDPOINTS, N_FIB, N_FLAGS, N_INDEX, N_IPCACHE, N_POLICY, NF_DUAL_STACK, NOTE_EXCLUDED,
   P_FIB_IFINDEX, P_FIB_NEXTHOP, P_INFO_FLAGS, P_INFO_IDENTITY, P_INFO_TUNNEL, P_NODE, P_POLICY, RT_IFINDEX, RT_VIA,
 } from "../layout.ts";
+import { P_ASKED_IPCACHE, P_ASKED_POLICY, P_ASKED_ROUTE } from "../layout-asked.ts";
 import { policyFind, prefixFind, staticFind } from "../table/static.ts";
 import { ID_HOST, ID_KUBE_APISERVER, ID_REMOTE_NODE, ID_WORLD, ID_WORLD_IPV4, ID_WORLD_IPV6 } from "../verdict.ts";
 import { note } from "./note.ts";
@@ -16,7 +17,13 @@ export function endpointFind(pkt: i32, address: i32): i32 { return staticFind(ld
 /** lookup_ip4_remote_endpoint: fills P_INFO_… as this node sees the entry; false for a miss. One image serves all nodes:
  * the owner of an address sees no tunnel to it, its own node addresses as host, and some entries are the owner's only. */
 export function ipcacheFind(pkt: i32, address: i32): boolean {
-  return ipcacheFill(pkt, prefixFind(ld32(ld32(pkt + P_NODE) + N_IPCACHE), address));
+  const table: i32 = ld32(ld32(pkt + P_NODE) + N_IPCACHE), asked: i32 = pkt + P_ASKED_IPCACHE;
+  if (ld32(asked) === table && ld32(asked + 4) === address) return ipcacheFill(pkt, ld32(asked + 8));
+  const record: i32 = prefixFind(table, address);
+  st32(asked, table);
+  st32(asked + 4, address);
+  st32(asked + 8, record);
+  return ipcacheFill(pkt, record);
 }
 
 /** P_INFO_… from the record of an address, 0 for none; false when this node's map holds nothing for it. */
@@ -57,7 +64,8 @@ export function identityIsRemoteNode(identity: i32): boolean {
 
 /** Egress policy entry for (source, destination) into P_POLICY; 0 for a miss. Excluded traffic is noted for the report. */
 export function egressPolicyFind(pkt: i32, source: i32, destination: i32): i32 {
-  const record: i32 = policyFind(ld32(ld32(pkt + P_NODE) + N_POLICY), source, destination);
+  const table: i32 = ld32(ld32(pkt + P_NODE) + N_POLICY), asked: i32 = pkt + P_ASKED_POLICY;
+  const record: i32 = isAsked(asked, table, source, destination) ? ld32(asked + 12) : remember(asked, table, source, destination, policyFind(table, source, destination));
   st32(pkt + P_POLICY, record);
   if (record !== 0 && ld32(record + E_GATEWAY) === GATEWAY_EXCLUDED) note(pkt, NOTE_EXCLUDED);
   return record;
@@ -74,6 +82,25 @@ export function egressIpOf(pkt: i32, record: i32): i32 {
   return node < 0 || node === ld32(ld32(pkt + P_NODE) + N_INDEX) ? ld32(record + E_EGRESS) : 0;
 }
 
+function isAsked(asked: i32, table: i32, source: i32, destination: i32): boolean {
+  return ld32(asked) === table && ld32(asked + 4) === source && ld32(asked + 8) === destination;
+}
+
+function remember(asked: i32, table: i32, source: i32, destination: i32, answer: i32): i32 {
+  st32(asked, table);
+  st32(asked + 4, source);
+  st32(asked + 8, destination);
+  st32(asked + 12, answer);
+  return answer;
+}
+
+/** Lets the packet's first question to each table be one. */
+export function forgetAsked(pkt: i32): void {
+  st32(pkt + P_ASKED_IPCACHE, 0);
+  st32(pkt + P_ASKED_POLICY, 0);
+  st32(pkt + P_ASKED_ROUTE, 0);
+}
+
 export const FIB_OK: i32 = 0;
 export const FIB_LOCAL: i32 = 4;
 export const FIB_UNREACHABLE: i32 = 1;
@@ -83,20 +110,23 @@ export const FIB_UNREACHABLE: i32 = 1;
 export function fibFind(pkt: i32, source: i32, destination: i32): i32 {
   const local: i32 = endpointFind(pkt, destination);
   if (local !== 0 && (ld32(local + EP_FLAGS) & EPF_HOST) !== 0) return FIB_LOCAL;
-  const fib: i32 = ld32(ld32(pkt + P_NODE) + N_FIB);
-  let route: i32 = 0;
-  const count: i32 = ld32(fib + FIB_RULE_COUNT);
-  let rule: i32 = ld32(fib + FIB_RULES);
-  for (let k: i32 = 0; k < count && route === 0; k++) {
-    if ((source & ld32(rule + FR_MASK)) === ld32(rule + FR_ADDR)) route = prefixFind(ld32(rule + FR_TABLE), destination);
-    rule = rule + FR_SIZE;
-  }
-  if (route === 0) route = prefixFind(ld32(fib + FIB_MAIN), destination);
+  const fib: i32 = ld32(ld32(pkt + P_NODE) + N_FIB), asked: i32 = pkt + P_ASKED_ROUTE;
+  const route: i32 = isAsked(asked, fib, source, destination) ? ld32(asked + 12) : remember(asked, fib, source, destination, routeFind(fib, source, destination));
   if (route === 0) return FIB_UNREACHABLE;
   const via: i32 = ld32(route + RT_VIA);
   st32(pkt + P_FIB_IFINDEX, ld32(route + RT_IFINDEX));
   st32(pkt + P_FIB_NEXTHOP, via !== 0 ? via : destination);
   return FIB_OK;
+}
+
+function routeFind(fib: i32, source: i32, destination: i32): i32 {
+  const count: i32 = ld32(fib + FIB_RULE_COUNT);
+  let rule: i32 = ld32(fib + FIB_RULES), route: i32 = 0;
+  for (let k: i32 = 0; k < count && route === 0; k++) {
+    if ((source & ld32(rule + FR_MASK)) === ld32(rule + FR_ADDR)) route = prefixFind(ld32(rule + FR_TABLE), destination);
+    rule = rule + FR_SIZE;
+  }
+  return route !== 0 ? route : prefixFind(ld32(fib + FIB_MAIN), destination);
 }
 
 /** The node's device record with this index, 0 for none. */

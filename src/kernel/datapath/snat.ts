@@ -49,16 +49,24 @@ function makeRoom(table: i32): void {
 }
 
 function natPut(pkt: i32, k0: i32, daddr: i32, saddr: i32, ports: i32, address: i32, port: i32, needsCt: i32): i32 {
-  const table: i32 = natTable(pkt);
-  let entry: i32 = find(table, k0, daddr, saddr, ports);
+  const known: i32 = find(natTable(pkt), k0, daddr, saddr, ports);
+  if (known === 0) return natNew(pkt, k0, daddr, saddr, ports, address, port, needsCt);
   sketchChange(pkt);
-  if (entry === 0) {
-    if (isFull(table)) {
-      endWaysOf(pkt);
-      makeRoom(table);
-    }
-    entry = insert(table, k0, daddr, saddr, ports);
+  return fillMapping(pkt, known, address, port, needsCt);
+}
+
+/** The same for a key that the table does not hold. */
+function natNew(pkt: i32, k0: i32, daddr: i32, saddr: i32, ports: i32, address: i32, port: i32, needsCt: i32): i32 {
+  const table: i32 = natTable(pkt);
+  sketchChange(pkt);
+  if (isFull(table)) {
+    endWaysOf(pkt);
+    makeRoom(table);
   }
+  return fillMapping(pkt, insert(table, k0, daddr, saddr, ports), address, port, needsCt);
+}
+
+function fillMapping(pkt: i32, entry: i32, address: i32, port: i32, needsCt: i32): i32 {
   st32(entry + X_ADDR, address);
   st32(entry + X_PORT, port);
   st32(entry + X_CREATED, ld32(pkt + P_NOW));
@@ -66,7 +74,7 @@ function natPut(pkt: i32, k0: i32, daddr: i32, saddr: i32, ports: i32, address: 
   return entry;
 }
 
-/** snat_v4_new_mapping: keep the port if it is in range and free, else draw one, else walk from there; 32 tries.
+/** snat_v4_new_mapping of a packet that has none: keep the port if it is in range and free, else draw one, else walk from there; 32 tries.
  * The mapping's forward entry in P_NAT. 0, or drop 167. */
 function newMapping(pkt: i32, proto: i32, saddr: i32, daddr: i32, ports: i32, needsCt: i32): i32 {
   const min: i32 = ld32(pkt + P_SNAT_MIN), max: i32 = ld32(pkt + P_SNAT_MAX), address: i32 = ld32(pkt + P_SNAT_ADDR);
@@ -84,8 +92,8 @@ function newMapping(pkt: i32, proto: i32, saddr: i32, daddr: i32, ports: i32, ne
   const error: i32 = countTries(pkt, ld32(pkt + P_SHARD) + S_RETRIES, tries);
   if (error < 0) return error;
   const raw: i32 = swap16(port);
-  natPut(pkt, reverse, address, daddr, raw | (ports << 16), saddr, ports >>> 16, needsCt);
-  st32(pkt + P_NAT, natPut(pkt, forward, daddr, saddr, ports, address, raw, needsCt));
+  natNew(pkt, reverse, address, daddr, raw | (ports << 16), saddr, ports >>> 16, needsCt);
+  st32(pkt + P_NAT, natNew(pkt, forward, daddr, saddr, ports, address, raw, needsCt));
   return 0;
 }
 

@@ -7,6 +7,7 @@ import {
 import { FK_OUTSIDE, FK_POD, OUT_DELIVERED, OUT_DROPPED, OUT_PASSED } from "../layout-flow.ts";
 import { ETH_LEN } from "../wire/ipv4.ts";
 import { MARK_HOST } from "../verdict.ts";
+import { forgetAsked } from "../datapath/lookups.ts";
 import { swapPorts } from "../datapath/ports.ts";
 import { endWaysOf } from "../datapath/sketch.ts";
 import {
@@ -64,6 +65,7 @@ function walked(cx: i32, d: i32, end: i32): i32 {
 function loadPacket(cx: i32, d: i32): i32 {
   const pkt: i32 = ld32(cx + X_PACKET);
   fill(pkt, 0, P_SIZE);
+  forgetAsked(pkt);
   st32(pkt + P_FRAME, ld32(d + B_FRAME));
   st32(pkt + P_LEN, ld32(d + B_LEN));
   st32(pkt + P_WIRE_LEN, ld32(d + B_WIRE_LEN));

@@ -57,13 +57,15 @@ export function claim(table: i32, hash: i32): i32 {
   if (((live + 1) << 1) > ld32(table + T_MASK) && ld32(table + T_MASK) < ld32(table + T_MAX_MASK)) grow(table);
   const stride: i32 = ld32(table + T_STRIDE);
   let entry: i32 = ld32(table + T_FREE);
-  if (entry !== 0) st32(table + T_FREE, ld32(entry + E_NEXT));
-  else {
+  if (entry !== 0) {
+    st32(table + T_FREE, ld32(entry + E_NEXT));
+    fill(entry, 0, stride);
+  } else {
+    // What was never used is zero, as all memory begins.
     const used: i32 = ld32(table + T_USED);
     entry = ld32(table + T_ENTRIES) + mul(used, stride);
     st32(table + T_USED, used + 1);
   }
-  fill(entry, 0, stride);
   st32(entry + E_HASH, hash);
   st32(entry + E_STATE, ES_LIVE | ES_USED_LATELY);
   place(ld32(table + T_INDEX), ld32(table + T_MASK), hash, entry);

@@ -6,7 +6,7 @@ import { writePolicyTable } from "../../../src/engine/image/policy-image.ts";
 import { type PrefixValue, writePrefixTable } from "../../../src/engine/image/prefix-table.ts";
 import { hashWord } from "../../../src/engine/image/static-hash.ts";
 import { E_EGRESS, E_GATEWAY, E_GATEWAY_NODE, E_POLICY, E_USE, L_COUNT, L_ROOT } from "../../../src/kernel/layout.ts";
-import { attach } from "../../../src/kernel/mem.ts";
+import { attach } from "../../../src/kernel/memory.ts";
 import { hash1 } from "../../../src/kernel/table/hash.ts";
 import { policyFind, prefixFind } from "../../../src/kernel/table/static.ts";
 
