@@ -10,7 +10,7 @@ import { liveIsMissing, titled } from "./skipping.ts";
 const missing = liveIsMissing();
 
 describe.skipIf(missing !== "")(titled("a reload", missing), () => {
-  const lab = new LabNetwork(), model = modelWith(""), file = join(model.path, "cluster.yaml"), original = readFileSync(file, "utf8");
+  const lab = new LabNetwork(), model = modelWith(), file = join(model.path, "cluster.yaml"), original = readFileSync(file, "utf8");
   let source: LiveNode, gateway: LiveNode;
 
   /** Changes the manifests; `expected`: what both nodes then say. */
