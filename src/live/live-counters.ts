@@ -3,7 +3,9 @@
 import type { IgnoredReason, Tally } from "../observe/run-result.ts";
 import { SIDES } from "./sides.ts";
 
-export const IGNORED_REASONS: readonly IgnoredReason[] = ["arp", "lldp", "ipv6", "not-ip", "not-of-the-model", "too-short", "too-long", "other-mac", "neighbour-discovery"];
+export const IGNORED_REASONS: readonly IgnoredReason[] = [
+  "arp", "lldp", "ipv6", "not-ip", "not-of-the-model", "too-short", "too-long", "other-mac", "neighbour-discovery",
+];
 
 /** By side: packets, bytes, time of the first and last (seconds since 1970). */
 const RECEIVED = 0, RECEIVED_WORDS = 4;

@@ -21,7 +21,8 @@ import { OUT_DROPPED, OUT_PASSED } from "../kernel/layout-flow.ts";
 import type { CaptureSummary, LiveSummary, RunResult } from "../observe/run-result.ts";
 import { ClusterEpochs, epochBytes } from "./cluster-epochs.ts";
 import {
-  ARP_ANSWERED, ARP_ASKED, BATCHES, counterBuffer, CounterSums, DISCOVERY_ANSWERED, DISCOVERY_ASKED, KERNEL_TIME, LOST_NO_DEVICE, LOST_QUEUE_FULL, LOST_REFUSED, LOST_UNRESOLVED,
+  ARP_ANSWERED, ARP_ASKED, BATCHES, counterBuffer, CounterSums, DISCOVERY_ANSWERED, DISCOVERY_ASKED, KERNEL_TIME, LOST_NO_DEVICE, LOST_QUEUE_FULL,
+  LOST_REFUSED, LOST_UNRESOLVED,
 } from "./live-counters.ts";
 import { frameArea } from "./live-loop.ts";
 import type { LiveOptions } from "./live-options.ts";

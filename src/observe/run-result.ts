@@ -25,7 +25,9 @@ export interface CaptureSummary {
 }
 
 /** Why a packet never entered a hook. */
-export type IgnoredReason = "arp" | "lldp" | "ipv6" | "not-ip" | "not-of-the-model" | "too-short" | "link-type" | "other-interface" | "too-long" | "other-mac" | "neighbour-discovery";
+export type IgnoredReason =
+  | "arp" | "lldp" | "ipv6" | "not-ip" | "not-of-the-model" | "too-short" | "link-type" | "other-interface" | "too-long" | "other-mac"
+  | "neighbour-discovery";
 
 /** Hook in which a packet ended, in the order a packet meets them. */
 export type HookName = "from-container" | "to-netdev" | "from-overlay" | "from-netdev" | "to-container";

@@ -2,9 +2,9 @@
 import { type LabNetwork, says, type Started } from "../../scripts/lab/network.mjs";
 
 export const SERVER = "203.0.113.10", SERVER6 = "2001:db8:113::10";
-/** Behind a link with a smaller MTU. */
-export const BEHIND_SMALL_LINK = "203.0.113.70";
-export const SMALL_MTU = 1200;
+/** Behind a link with a smaller MTU, the smallest that IPv6 takes. */
+const BEHIND_SMALL_LINK = "203.0.113.70", BEHIND_SMALL_LINK6 = "2001:db8:113:0:1::70";
+export const SMALL_MTU = 1280;
 
 /** Web server: / answers with the client's address, /BYTES with so many bytes that a seed makes. */
 const WEB_SERVER = `
@@ -66,7 +66,7 @@ const ECHO_SERVER = `require("node:net").createServer((socket) => socket.on("err
 
 /** A datagram longer than the small link takes, don't-fragment set; then what the pod's kernel has learned. */
 const LARGE_DATAGRAM = `
-const socket = require("node:dgram").createSocket("udp4");
+const socket = require("node:dgram").createSocket(process.argv[1].includes(":") ? "udp6" : "udp4");
 socket.send(Buffer.alloc(1300), 9, process.argv[1], () => setTimeout(() => socket.close(), 500));`;
 
 export async function startServers(lab: LabNetwork): Promise<void> {
@@ -80,6 +80,10 @@ export async function startServers(lab: LabNetwork): Promise<void> {
   // (egress_gw_reply_needs_redirect), others it passes to its stack.
   lab.run("outside", `ip route replace 192.0.2.0/24 dev br-world src ${SERVER}`);
   lab.run("outside", "sh -c", "echo 1 > /proc/sys/net/ipv4/ip_forward");
+  lab.enableIpv6("outside", "small");
+  lab.run("outside", "ip route add 2001:db8:113:0:1::/80 dev small");
+  lab.run("outside", `ip route replace 2001:db8:2::/64 dev br-world metric 256 src ${SERVER6}`);
+  lab.run("outside", "sh -c", "echo 1 > /proc/sys/net/ipv6/conf/all/forwarding");
 }
 
 function webAddress(server: string): string { return server.includes(":") ? `http://[${server}]` : `http://${server}`; }
@@ -101,10 +105,11 @@ export function talkSlowly(lab: LabNetwork, lines: number): Started {
   return lab.start("pod-a", [process.execPath, "-e", SLOW_TALK, SERVER, String(lines)]);
 }
 
-/** The path MTU that the pod's kernel holds for the address after it sent a large datagram. */
-export function learnedMtu(lab: LabNetwork): string {
-  for (let k = 0; k < 2; k++) lab.try("pod-a", `${process.execPath} -e`, LARGE_DATAGRAM, BEHIND_SMALL_LINK);
-  return / mtu (\d+)/.exec(lab.run("pod-a", `ip route get ${BEHIND_SMALL_LINK}`))?.[1] ?? "none";
+/** The path MTU that the pod's kernel holds, by family, for an address behind the small link after it sent a large datagram. */
+export function learnedMtu(lab: LabNetwork, family: 4 | 6): string {
+  const address = family === 4 ? BEHIND_SMALL_LINK : BEHIND_SMALL_LINK6;
+  for (let k = 0; k < 2; k++) lab.try("pod-a", `${process.execPath} -e`, LARGE_DATAGRAM, address);
+  return / mtu (\d+)/.exec(lab.run("pod-a", `ip route get ${address}`))?.[1] ?? "none";
 }
 
 /** Does dig get the answer of a real DNS server? */

@@ -92,8 +92,8 @@ describe.each(PAIRINGS)("$title", (pairing) => {
       expect(await dnsAnswer(lab)).toBe("192.0.2.77");
     });
 
-    it("datagrams that do not fit a link further on: the pod learns the path's MTU", () => {
-      expect(learnedMtu(lab)).toBe(String(SMALL_MTU));
+    it.each([4, 6] as const)("datagrams of IPv%i that do not fit a link further on: the pod learns the path's MTU", (family) => {
+      expect(learnedMtu(lab, family)).toBe(String(SMALL_MTU));
     });
 
     it("1,000 connections at once", () => {
