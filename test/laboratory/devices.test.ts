@@ -101,6 +101,8 @@ describe.skipIf(missing !== "")(titled("egwsim tap", missing), () => {
     expect(report.policyUse.map(({ policy, gateway }) => [policy, gateway]).sort()).toEqual([["policy-a", "gateway"], ["policy-b", "gateway"], ["policy-ipv6", "gateway"]]);
     const sources = toolIsMissing("tshark") === "" ? tcpSources(join(folder, "external.pcap"), "ipv6") : null;
     if (sources !== null) expect(sources).toEqual(["2001:db8:113::10", "2001:db8:113::20", "2001:db8:2::101", "2001:db8:2::11"]);
+    const flows = readFileSync(join(folder, "flows.jsonl"), "utf8").trim().split("\n");
+    for (const policy of ["policy-a", "policy-b", "policy-ipv6"]) expect(flows.filter((line) => line.includes(`"${policy}"`)).length).toBeGreaterThan(0);
     expect(report.files).toEqual(expect.arrayContaining(["pod.pcap", "overlay.pcap", "external.pcap", "trace.pcapng", "flows.jsonl"]));
   });
 
