@@ -7,8 +7,8 @@ import { ends, LabNetwork, labIsMissing, says, takeDownOnSignals } from "./netwo
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 const program = [process.execPath, resolve(root, "dist/bin/main.js"), "tap", "--cluster", resolve(root, "fixtures/lab")];
 /** Answers with its client's address. */
-const WEB_SERVER = 'require("node:http").createServer((question, answer) => answer.end(question.socket.remoteAddress + "\\n")).listen(80, "0.0.0.0", () => console.log("listening"));';
-const EGRESS_A = "192.0.2.101", EGRESS_B = "192.0.2.102", WORKER = "192.0.2.11";
+const WEB_SERVER = 'require("node:http").createServer((question, answer) => answer.end(question.socket.remoteAddress.replace("::ffff:", "") + "\\n")).listen(80, "::", () => console.log("listening"));';
+const EGRESS_A = "192.0.2.101", EGRESS_B = "192.0.2.102", EGRESS_6 = "2001:db8:2::101", WORKER = "192.0.2.11";
 
 const show = (text) => console.log(text);
 let wrong = 0;
@@ -41,6 +41,7 @@ async function tour(lab) {
   visit("policy A: through the gateway, with A's egress IP", "pod-a", "203.0.113.10", `the server saw ${EGRESS_A}`);
   visit("policy B: the same server sees B's", "pod-b", "203.0.113.10", `the server saw ${EGRESS_B}`);
   visit("excludedCIDRs of policy A: leaves its own node, with the node's address", "pod-a", "203.0.113.20", `the server saw ${WORKER}`);
+  visit("policy-ipv6: IPv6 over the same tunnel, with the gateway's IPv6 address", "pod-a", "[2001:db8:113::10]", `the server saw ${EGRESS_6}`);
   visit("a policy that no node is a gateway of: dropped", "pod-b", "198.51.100.10", "curl ended with 28 (timeout)");
 
   const [ofWorker, ofGateway] = (await Promise.all([ends(worker), ends(gateway)])).map(({ stdout, stderr }) => {
@@ -49,7 +50,7 @@ async function tour(lab) {
   });
   const [drop] = ofWorker.drops;
   stop("the worker's report names that drop", "report.json: drops", drop === undefined ? "none" : `${drop.code} ${drop.text}, ${drop.policy}`, "194 No egress gateway found, policy-without-gateway");
-  stop("the gateway's report counts both policies", "report.json: policyUse", ofGateway.policyUse.map(({ policy, egressIp }) => `${policy} ${egressIp}`).sort().join(", "), `policy-a ${EGRESS_A}, policy-b ${EGRESS_B}`);
+  stop("the gateway's report counts the three policies", "report.json: policyUse", ofGateway.policyUse.map(({ policy, egressIp }) => `${policy} ${egressIp}`).sort().join(", "), `policy-a ${EGRESS_A}, policy-b ${EGRESS_B}, policy-ipv6 ${EGRESS_6}`);
   for (const [name, { conservation, outcomes, live }] of [["worker", ofWorker], ["gateway", ofGateway]]) {
     const { received, forwarded, delivered, passed, dropped, ignored } = outcomes, lost = Object.values(live.lost).reduce((sum, count) => sum + count, 0);
     stop(`every packet of the ${name} is accounted for`, `${received.packets} in = ${[forwarded, delivered, passed, dropped, ignored].map(({ packets }) => packets).join(" + ")}`,

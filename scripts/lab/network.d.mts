@@ -9,12 +9,13 @@ export interface Finished {
   readonly stderr: string;
 }
 export declare const NAMESPACES: readonly Namespace[];
-export declare const PODS: Readonly<Record<"pod-a" | "pod-b", string>>;
+export declare const PODS: Readonly<Record<"pod-a" | "pod-b", readonly [string, string]>>;
 export declare function labIsMissing(): string;
 export declare function takeDownOnSignals(): void;
 export declare class LabNetwork {
   name(namespace: Namespace): string;
   build(): void;
+  enableIpv6(namespace: Namespace, device: string): void;
   run(namespace: Namespace, words: string, ...last: string[]): string;
   try(namespace: Namespace, words: string, ...last: string[]): Finished;
   waitFor(namespace: Namespace, words: string, times?: number): void;

@@ -3,12 +3,13 @@
 //   pod-a ─┐ br-pods          172.31.60.0/24           eth1
 //   pod-b ─┴─ node ────── eth0 ═══ tunnel ═══ eth0 ── gateway ──┐
 //               └── eth1 ──────────── 192.0.2.0/24 ─────────────┴─ outside (203.0.113.0/24, 198.51.100.0/24 behind it)
+//                                     2001:db8:2::/64                      (2001:db8:113::/64 behind it)
 import { spawn, spawnSync } from "node:child_process";
 
 export const NAMESPACES = ["pod-a", "pod-b", "node", "gateway", "outside"];
-export const PODS = { "pod-a": "10.244.1.10", "pod-b": "10.244.1.11" };
-/** Where a pod sends everything; the simulated node answers for it. */
-const POD_GATEWAY = "169.254.1.1";
+export const PODS = { "pod-a": ["10.244.1.10", "fd00:244:1::10"], "pod-b": ["10.244.1.11", "fd00:244:1::11"] };
+/** Where a pod sends everything: the simulated node answers for any address, of IPv6 for that of its cilium_host. */
+const POD_GATEWAY = "169.254.1.1", POD_GATEWAY6 = "fd00:244:1::1";
 /** What the tunnel leaves of an MTU of 1500. */
 const POD_MTU = 1450;
 
@@ -53,7 +54,7 @@ export class LabNetwork {
       }
       this.run("node", "ip link add br-pods type bridge");
       this.run("node", "ip link set br-pods up");
-      for (const [pod, address] of Object.entries(PODS)) this.#pod(pod, address);
+      for (const [pod, [address, address6]] of Object.entries(PODS)) this.#pod(pod, address, address6);
       this.#wire("node", "eth0", "gateway", "eth0");
       this.run("node", "ip address add 172.31.60.11/24 dev eth0");
       this.run("gateway", "ip address add 172.31.60.21/24 dev eth0");
@@ -65,6 +66,9 @@ export class LabNetwork {
       }
       this.run("outside", "ip address add 192.0.2.1/24 dev br-world");
       for (const address of ["203.0.113.10", "203.0.113.20", "198.51.100.10"]) this.run("outside", `ip address add ${address}/32 dev lo`);
+      for (const device of ["br-world", "lo"]) this.enableIpv6("outside", device);
+      for (const address of ["2001:db8:2::c000:201", "fe80::1"]) this.run("outside", `ip address add ${address}/64 dev br-world nodad`);
+      for (const address of ["2001:db8:113::10", "2001:db8:113::20"]) this.run("outside", `ip address add ${address}/128 dev lo nodad`);
     } catch (error) {
       this.takeDown();
       throw error;
@@ -77,13 +81,23 @@ export class LabNetwork {
     this.run(other, `ip link set ${otherDevice} up`);
   }
 
-  #pod(pod, address) {
+  /** Lets a device have IPv6, whose address is taken without asking whether another has it, as a pod's is. */
+  enableIpv6(namespace, device) {
+    const settings = `/proc/sys/net/ipv6/conf/${device}`;
+    this.run(namespace, "sh -c", `echo 0 > ${settings}/accept_dad; echo 0 > ${settings}/router_solicitations; echo 0 > ${settings}/disable_ipv6`);
+  }
+
+  #pod(pod, address, address6) {
     this.#wire(pod, "eth0", "node", `to-${pod}`);
     this.run("node", `ip link set to-${pod} master br-pods`);
     this.run(pod, `ip link set eth0 mtu ${POD_MTU}`);
     this.run(pod, `ip address add ${address}/32 dev eth0`);
     this.run(pod, `ip route add ${POD_GATEWAY} dev eth0 scope link`);
     this.run(pod, `ip route add default via ${POD_GATEWAY}`);
+    this.enableIpv6(pod, "eth0");
+    this.run(pod, `ip address add ${address6}/128 dev eth0 nodad`);
+    this.run(pod, `ip route add ${POD_GATEWAY6} dev eth0`);
+    this.run(pod, `ip route add default via ${POD_GATEWAY6}`);
   }
 
   /** Runs a command in a namespace and gives what it printed; throws where it fails. `last` is one argument, spaces and all. */

@@ -32,7 +32,7 @@ export function addTapCommand(program: Command, terminal: Terminal, setExitCode:
   const command = program
     .command("tap")
     .summary("stand in for nodes with live traffic: frames in and out by TAP devices, interfaces and the tunnel's port (Linux)")
-    .description("Stands in for nodes of the model with live traffic, through the same datapath as replay: pods' frames come in by a device, encapsulated packets go to real gateways or come from real nodes, translated packets leave by a device, replies come back. ARP is answered for what it stands in for.")
+    .description("Stands in for nodes of the model with live traffic, through the same datapath as replay: pods' frames come in by a device, encapsulated packets go to real gateways or come from real nodes, translated packets leave by a device, replies come back. ARP and neighbour discovery are answered for what it stands in for.")
     .usage("--role ROLE --cluster PATH... [--pods DEVICE] [--outside DEVICE] [options]");
   const add = (group: string, ...options: Option[]): void => {
     for (const option of options) command.addOption(option.helpGroup(group));

@@ -68,6 +68,17 @@ export class Steering {
     return null;
   }
 
+  /** Has the packet at bytes[ip], which is not addressed to anybody of the cluster, enter at the device of the node that has the
+   * address at bytes[wanted]; false where none has. */
+  enterFor(family: IpFamily, bytes: Uint8Array, ip: number, wanted: number): boolean {
+    const book = this.#bookOf(family), found = book.find(bytes, wanted);
+    if (found < 0) return false;
+    this.entry = ENTRY_NETDEV;
+    this.node = book.nodeOf(found);
+    this.shard = book.hash(bytes, ip + family.source) & SHARD_MASK;
+    return true;
+  }
+
   #bookOf(family: IpFamily): AddressBook {
     return family === IPV6 ? this.#book6 : this.#book4;
   }

@@ -1,6 +1,7 @@
 // ARP (RFC 826): answers for what is simulated here, and questions to the real neighbours.
+import { wordAt } from "../engine/address-book.ts";
 import { BROADCAST, macAt, putMac } from "./mac.ts";
-import { SIDE_PODS } from "./sides.ts";
+import { putWord } from "./neighbour-address.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 const ETHERTYPE = 12, OPERATION = 20, SENDER_MAC = 22, SENDER = 28, TARGET_MAC = 32, TARGET = 38;
@@ -9,17 +10,6 @@ export const ARP_LENGTH = 42;
 const REQUEST = 1, REPLY = 2;
 /** Ethernet, IPv4, address lengths 6 and 4. */
 const FIXED = Uint8Array.of(0x08, 0x06, 0, 1, 0x08, 0x00, 6, 4, 0);
-
-export function wordAt(bytes: Uint8Array, at: number): number {
-  return (bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 24);
-}
-
-function putWord(bytes: Uint8Array, at: number, word: number): void {
-  bytes[at] = word & 0xff;
-  bytes[at + 1] = (word >>> 8) & 0xff;
-  bytes[at + 2] = (word >>> 16) & 0xff;
-  bytes[at + 3] = word >>> 24;
-}
 
 /** Is the frame (its EtherType says ARP) a packet that RFC 826 describes for Ethernet and IPv4? */
 export function isArp(bytes: Uint8Array, frame: number, length: number): boolean {
@@ -33,10 +23,10 @@ export function senderMac(bytes: Uint8Array, frame: number): number { return mac
 
 /** Turns a request into the answer, in place; false where nothing here answers it. A pod's program answers for every address
  * but the pod's own (bpf/lib/arp.h); a node's device for the addresses of its node. */
-export function answer(bytes: Uint8Array, frame: number, side: number, around: Surroundings): boolean {
+export function answer(bytes: Uint8Array, frame: number, isAtPods: boolean, around: Surroundings): boolean {
   if (bytes[frame + OPERATION + 1] !== REQUEST) return false;
   const sender = wordAt(bytes, frame + SENDER), target = wordAt(bytes, frame + TARGET);
-  const mac = side === SIDE_PODS ? (target === sender ? undefined : around.podPeers.get(sender)) : around.own.get(target);
+  const mac = isAtPods ? (target === sender ? undefined : around.podPeers.get(sender)) : around.own.get(target);
   if (mac === undefined) return false;
   const asker = macAt(bytes, frame + SENDER_MAC);
   write(bytes, frame, REPLY, asker, mac, target, asker, sender);

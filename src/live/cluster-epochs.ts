@@ -1,7 +1,7 @@
 // The cluster of a live run over time: each compilation is written beside the running one and takes over as a whole. Maps and
 // counters stay, so what refers to nodes and policies by number must keep its numbers.
 import { InputError } from "../cluster/input-error.ts";
-import type { DatapathTables, PolicyRef } from "../control/tables.ts";
+import type { DatapathTables, DeviceTable, PolicyRef } from "../control/tables.ts";
 import type { ClusterMemory } from "../engine/cluster-memory.ts";
 import { Arena } from "../engine/image/arena.ts";
 import { clusterImageBytes, type PolicyUseKey, writeCluster } from "../engine/image/cluster-image.ts";
@@ -67,7 +67,7 @@ export class ClusterEpochs {
 /** The new tables with the numbers of the old ones: the same nodes, and policies by name. */
 function withKeptNumbers(old: DatapathTables, compiled: DatapathTables): DatapathTables {
   const nodesOf = ({ nodes }: DatapathTables): string =>
-    JSON.stringify(nodes.map(({ name, address, devices }) => [name, address, devices.map((device) => [device.name, device.masqueradeIp])]));
+    JSON.stringify(nodes.map(({ name, address, address6, devices }) => [name, address, address6, devices.map(masqueradesOf)]), printBigints);
   if (nodesOf(old) !== nodesOf(compiled)) throw restart("nodes, their addresses or devices have changed");
   if (JSON.stringify(old.config, printBigints) !== JSON.stringify(compiled.config, printBigints)) throw restart("Cilium's options have changed");
   const policies: PolicyRef[] = [...old.policies], numberOf = new Map(policies.map(({ name }, number) => [name, number]));
@@ -80,6 +80,8 @@ function withKeptNumbers(old: DatapathTables, compiled: DatapathTables): Datapat
   const renumbered = <Entry extends { readonly policy: number }>(entries: readonly Entry[]): Entry[] => entries.map((entry) => ({ ...entry, policy: numbers[entry.policy] ?? entry.policy }));
   return { ...compiled, policies, policyEntries: renumbered(compiled.policyEntries), policyEntries6: renumbered(compiled.policyEntries6) };
 }
+
+function masqueradesOf({ name, masqueradeIp, masqueradeIp6 }: DeviceTable): readonly unknown[] { return [name, masqueradeIp, masqueradeIp6]; }
 
 function printBigints(_key: string, value: unknown): unknown { return typeof value === "bigint" ? String(value) : value; }
 

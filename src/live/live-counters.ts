@@ -3,7 +3,9 @@
 import type { IgnoredReason, Tally } from "../observe/run-result.ts";
 import { SIDES } from "./sides.ts";
 
-export const IGNORED_REASONS: readonly IgnoredReason[] = ["arp", "lldp", "ipv6", "not-ip", "not-of-the-model", "too-short", "too-long", "other-mac"];
+export const IGNORED_REASONS: readonly IgnoredReason[] = [
+  "arp", "lldp", "ipv6", "not-ip", "not-of-the-model", "too-short", "too-long", "other-mac", "neighbour-discovery",
+];
 
 /** By side: packets, bytes, time of the first and last (seconds since 1970). */
 const RECEIVED = 0, RECEIVED_WORDS = 4;
@@ -18,7 +20,9 @@ export const LOST_NO_DEVICE = LOST_UNRESOLVED + 1;
 export const LAST_ERROR = LOST_NO_DEVICE + 1;
 export const ARP_ANSWERED = LAST_ERROR + 1;
 export const ARP_ASKED = ARP_ANSWERED + 1;
-export const BATCHES = ARP_ASKED + 1;
+export const DISCOVERY_ANSWERED = ARP_ASKED + 1;
+export const DISCOVERY_ASKED = DISCOVERY_ANSWERED + 1;
+export const BATCHES = DISCOVERY_ASKED + 1;
 /** Seconds in the kernel. */
 export const KERNEL_TIME = BATCHES + 1;
 const WORDS = KERNEL_TIME + 1;

@@ -1,13 +1,14 @@
 // A live worker's loop: wait for frames, take a batch, walk it through the datapath, write what leaves.
 import { performance } from "node:perf_hooks";
 import { receiveMessageOnPort } from "node:worker_threads";
-import { B_SIZE, STREAM_OVERLAY, X_ADDRESSES, X_CURSORS, X_LIMITS, X_NODES } from "../kernel/pipeline/layout-batch.ts";
+import { B_SIZE, LIVE_GROWTH, STREAM_OVERLAY, X_ADDRESSES, X_ADDRESSES6, X_CURSORS, X_LIMITS, X_NODES } from "../kernel/pipeline/layout-batch.ts";
 import { AddressBook4, AddressBook6 } from "../engine/address-book.ts";
 import { CLOCK_START } from "../engine/chunk-filler.ts";
 import type { Kernel } from "../engine/kernel-instance.ts";
 import { CHUNK_BYTES, SLOT_COUNT, STREAM_BYTES } from "../engine/memory-plan.ts";
 import { putDescriptor } from "../engine/packet-descriptor.ts";
 import { runShardCommand } from "../engine/shard-command.ts";
+import { IPV4, IPV6 } from "../engine/ip-header.ts";
 import { ServiceBook } from "../engine/service-book.ts";
 import { Steering } from "../engine/steer.ts";
 import { COMMAND_END } from "../engine/worker-protocol.ts";
@@ -17,17 +18,15 @@ import { BATCHES, KERNEL_TIME, LiveCounters } from "./live-counters.ts";
 import { COMMAND_EPOCH, type Epoch, LIVE_COMMAND, LIVE_NOW, LIVE_POSTED, LIVE_SLOTS, type LiveEnd, type LiveTask } from "./live-protocol.ts";
 import { isGroup, macAt } from "./mac.ts";
 import type { Native } from "./native.ts";
+import { isDiscovery, isForProgram } from "./neighbour-discovery.ts";
 import { type Port, SIDE_OUTSIDE, SIDE_PODS, SIDE_TUNNEL } from "./sides.ts";
 import { Wires } from "./wires.ts";
 
 /** Bytes before each frame: the outer headers that a socket took off. */
 export const HEADROOM = 64;
-const ETHERTYPE_IPV4 = 0x0800, ETHERTYPE_IPV6 = 0x86dd, ETHERTYPE_ARP = 0x0806, ETHERTYPE_LLDP = 0x88cc;
+const ETHERTYPE_ARP = 0x0806, ETHERTYPE_LLDP = 0x88cc;
 /** Between looks at what waits for a neighbour, and at most between looks at anything. */
 const WAITING_MS = 100, IDLE_MS = 1000;
-
-/** Live runs carry IPv4; other frames are ignored and counted. */
-const NO_IPV6 = new AddressBook6([]);
 
 export class LiveLoop {
   readonly #task: LiveTask;
@@ -67,12 +66,13 @@ export class LiveLoop {
   }
 
   #enter(epoch: Epoch): { steering: Steering; entrance: Entrance } {
-    const book = new AddressBook4(epoch.book), { context } = this.#task.addresses;
-    const steering = new Steering(book, NO_IPV6, epoch.tunnelPort, new ServiceBook(epoch.services, this.#task.seed));
+    const books = { 4: new AddressBook4(epoch.book), 6: new AddressBook6(epoch.book6) }, { context } = this.#task.addresses;
+    const steering = new Steering(books[4], books[6], epoch.tunnelPort, new ServiceBook(epoch.services, this.#task.seed));
     this.#words[(context + X_NODES) >> 2] = epoch.nodes;
     this.#words[(context + X_ADDRESSES) >> 2] = epoch.addresses;
+    this.#words[(context + X_ADDRESSES6) >> 2] = epoch.addresses6;
     this.#wires.enter(epoch);
-    return { steering, entrance: new Entrance(steering, book, new Set(epoch.nodesHere), epoch.tunnelPort) };
+    return { steering, entrance: new Entrance(steering, books, new Set(epoch.nodesHere), epoch.tunnelPort) };
   }
 
   /** Until it is told to end, or a device goes away. */
@@ -122,7 +122,7 @@ export class LiveLoop {
     }
     if (count === 0) return null;
     this.#beginBatch();
-    const largest = area.stride - HEADROOM;
+    const largest = area.stride - HEADROOM - LIVE_GROWTH;
     for (let k = 0; k < count; k++) {
       const at = area.at + HEADROOM + k * area.stride, length = this.#lengths[k] as number;
       if (length < 0 || length > largest) this.#ignore(port.side, "too-long", Math.max(length, 0));
@@ -155,17 +155,27 @@ export class LiveLoop {
       this.#ignore(port.side, "arp", length);
       return this.#wires.takeArp(port, frame, length, this.#seconds * 1000);
     }
-    if (type !== ETHERTYPE_IPV4) return this.#ignore(port.side, type === ETHERTYPE_IPV6 ? "ipv6" : type === ETHERTYPE_LLDP ? "lldp" : "not-ip", length);
-    const reason = this.#entrance.steer(bytes, frame + ETH_HEADER, length - ETH_HEADER, port.side);
+    if (type !== IPV4.etherType && type !== IPV6.etherType) return this.#ignore(port.side, type === ETHERTYPE_LLDP ? "lldp" : "not-ip", length);
+    const reason = type === IPV6.etherType ? this.#steer6(port, frame, length) : this.#entrance.steer(IPV4, bytes, frame + ETH_HEADER, length - ETH_HEADER, port.side);
     if (reason !== null) return this.#ignore(port.side, reason, length);
     const inner = this.#steering.innerOffset;
     if (inner === 0) this.#describe(port.side, frame, length);
     else this.#describe(port.side === SIDE_PODS ? SIDE_PODS : SIDE_OUTSIDE, frame + ETH_HEADER + inner, length - ETH_HEADER - inner);
   }
 
+  #steer6(port: Port, frame: number, length: number): IgnoredReason | null {
+    const bytes = this.#bytes, ip = frame + ETH_HEADER, { around, book6 } = this.#epoch;
+    if (book6.length === 0) return "ipv6";
+    if (!isDiscovery(bytes, frame, length)) return this.#entrance.steer(IPV6, bytes, ip, length - ETH_HEADER, port.side);
+    const isAtPods = port.side === SIDE_PODS, goesOn = isForProgram(bytes, frame, length, isAtPods, around);
+    this.#wires.takeDiscovery(port, frame, length, !goesOn, this.#seconds * 1000);
+    if (!goesOn) return "neighbour-discovery";
+    return isAtPods ? this.#entrance.steer(IPV6, bytes, ip, length - ETH_HEADER, port.side) : this.#entrance.steerSolicitation(bytes, ip);
+  }
+
   #takeDatagram(port: Port, at: number, length: number, sender: number): void {
     const ip = this.#entrance.wrap(this.#bytes, at, length, sender, port.address);
-    const reason = this.#entrance.steer(this.#bytes, ip, OUTER_HEADERS + length, SIDE_TUNNEL);
+    const reason = this.#entrance.steer(IPV4, this.#bytes, ip, OUTER_HEADERS + length, SIDE_TUNNEL);
     if (reason !== null) return this.#ignore(SIDE_TUNNEL, reason, length);
     this.#describe(SIDE_TUNNEL, ip + this.#steering.innerOffset, OUTER_HEADERS + length - this.#steering.innerOffset);
   }
@@ -215,7 +225,7 @@ export class LiveLoop {
 
 /** Frames of a batch: as many as fit what a slot's streams hold. `mtu`: of the largest device. */
 export function frameArea(mtu: number): { readonly stride: number; readonly count: number } {
-  // A VLAN tag, and the tunnel's headers where tunnel packets come as frames.
-  const stride = (HEADROOM + mtu + 128 + 63) & ~63;
+  // A VLAN tag, and the tunnel's headers where tunnel packets come as frames; then room to answer in the frame's place.
+  const stride = (HEADROOM + mtu + 128 + LIVE_GROWTH + 63) & ~63;
   return { stride, count: Math.max(65, Math.min(257, Math.floor(CHUNK_BYTES / stride))) };
 }

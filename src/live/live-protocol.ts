@@ -1,7 +1,7 @@
 // How the main thread and the workers of a live run talk: commands as words in shared memory and a wake-up descriptor, answers
 // by message.
 import type { MessagePort } from "node:worker_threads";
-import type { ClusterAddress } from "../engine/image/cluster-addresses.ts";
+import type { ClusterAddress, ClusterAddress6 } from "../engine/image/cluster-addresses.ts";
 import type { KernelBuild } from "../engine/replay-options.ts";
 import type { SteeredServices } from "../engine/service-book.ts";
 import type { WorkerAddresses } from "../engine/worker-protocol.ts";
@@ -19,10 +19,13 @@ export const COMMAND_EPOCH = 16;
 /** What a worker needs to know of the cluster; replaced as a whole by a new epoch. */
 export interface Epoch {
   readonly number: number;
-  /** Of the tables in memory: node array and address hash. */
+  /** Of the tables in memory: node array and address hashes. */
   readonly nodes: number;
   readonly addresses: number;
+  readonly addresses6: number;
   readonly book: readonly ClusterAddress[];
+  /** Empty where the installation has no IPv6: its frames are ignored then. */
+  readonly book6: readonly ClusterAddress6[];
   readonly nodesHere: readonly number[];
   readonly tunnelPort: number;
   readonly around: Surroundings;

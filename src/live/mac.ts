@@ -22,3 +22,11 @@ export function macOf(bytes: readonly number[]): number { return macAt(Uint8Arra
 
 /** IEEE 802: the first bit on the wire. */
 export function isGroup(mac: number): boolean { return (mac & 1) === 1; }
+
+/** The link-local address that a device with this MAC gives itself: a modified EUI-64 identifier (RFC 4291 section 2.5.6, appendix A). */
+export function linkLocalOf(mac: number): bigint {
+  const bytes = new Uint8Array(6);
+  putMac(bytes, 0, mac);
+  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = bytes;
+  return [a ^ 2, b, c, 0xff, 0xfe, d, e, f].reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0xfe80n << 48n);
+}

@@ -1,5 +1,6 @@
-// Real neighbours of the simulated nodes on one side: whose MAC is known, who was asked, and the frames that wait for the answer.
-// Only those that were asked for are ever learned, so that nobody outside decides how long the table gets.
+// Real neighbours of the simulated nodes on one side, of either family: whose MAC is known, who was asked, and the frames that wait
+// for the answer. Only those that were asked for are ever learned, so that nobody outside decides how long the table gets.
+import { hashOf, isSame, type NeighbourAddress } from "./neighbour-address.ts";
 
 /** As Linux: three questions, a second apart (mcast_solicit, retrans_time_ms). */
 const QUESTIONS = 3, BETWEEN_MS = 1000;
@@ -8,6 +9,9 @@ const REACHABLE_MS = 30_000;
 const MOST_NEIGHBOURS = 16_384;
 
 interface Neighbour {
+  readonly address: NeighbourAddress;
+  /** Another one with the same hash. */
+  next: Neighbour | undefined;
   mac: number;
   /** When it was asked or heard last, in milliseconds. */
   time: number;
@@ -33,8 +37,10 @@ export class Neighbours {
   readonly #bytes: Uint8Array;
   readonly #room: WaitingRoom;
   readonly #free: number[];
+  /** By hash of the address. */
   readonly #known = new Map<number, Neighbour>();
-  readonly #due = new Set<number>();
+  #count = 0;
+  readonly #due = new Set<Neighbour>();
 
   constructor(bytes: Uint8Array, room: WaitingRoom) {
     this.#bytes = bytes;
@@ -43,25 +49,24 @@ export class Neighbours {
   }
 
   /** MAC of the neighbour, or UNKNOWN: then the frame should wait(). */
-  resolve(address: number, now: number): number {
-    const found = this.#known.get(address);
+  resolve(address: NeighbourAddress, now: number): number {
+    const found = this.#find(address);
     if (found === undefined || found.mac < 0) return UNKNOWN;
     if (now - found.time > REACHABLE_MS) {
-      this.#due.add(address);
+      this.#due.add(found);
       found.time = now;
     }
     return found.mac;
   }
 
   /** Keeps a copy of the frame until the neighbour answers. `askFrom`: MAC of the device it leaves by. */
-  wait(address: number, frame: number, length: number, askFrom: number, now: number): void {
-    let neighbour = this.#known.get(address);
+  wait(address: NeighbourAddress, frame: number, length: number, askFrom: number, now: number): void {
+    let neighbour = this.#find(address);
     const slot = length <= this.#room.stride ? this.#free.pop() : undefined;
     if (neighbour === undefined) {
-      if (this.#known.size >= MOST_NEIGHBOURS) this.#forgetOldest();
-      neighbour = { mac: UNKNOWN, time: now - BETWEEN_MS, asked: 0, askFrom, waiting: [] };
-      this.#known.set(address, neighbour);
-      this.#due.add(address);
+      if (this.#count >= MOST_NEIGHBOURS) this.#forgetOldest();
+      neighbour = this.#add(address, UNKNOWN, now - BETWEEN_MS, askFrom);
+      this.#due.add(neighbour);
     }
     neighbour.askFrom = askFrom;
     if (slot === undefined) {
@@ -72,20 +77,21 @@ export class Neighbours {
     neighbour.waiting.push(slot, length);
   }
 
-  /** Takes an answer (or a pod's own question) in; calls `send` with each frame that waited for it. */
-  learn(address: number, mac: number, now: number, send: (frame: number, length: number) => void): void {
-    const neighbour = this.#known.get(address);
-    if (neighbour === undefined) return;
+  /** Takes an answer (or a neighbour's own question) in; calls `send` with each frame that waited for it. `overrides`: whether it
+   * may change a MAC that is known (RFC 4861 section 7.2.5; ARP always does). */
+  learn(address: NeighbourAddress, mac: number, overrides: boolean, now: number, send: (frame: number, length: number) => void): void {
+    const neighbour = this.#find(address);
+    if (neighbour === undefined || (!overrides && neighbour.mac >= 0 && neighbour.mac !== mac)) return;
     neighbour.mac = mac;
     neighbour.time = now;
     neighbour.asked = 0;
-    this.#due.delete(address);
+    this.#due.delete(neighbour);
     this.#empty(neighbour, send);
   }
 
   /** Makes a neighbour known before anybody asks: for pods, whose number the model bounds. */
-  introduce(address: number, mac: number, now: number, askFrom: number): void {
-    if (!this.#known.has(address)) this.#known.set(address, { mac, time: now, asked: 0, askFrom, waiting: [] });
+  introduce(address: NeighbourAddress, mac: number, now: number, askFrom: number): void {
+    if (this.#find(address) === undefined) this.#add(address, mac, now, askFrom);
   }
 
   /** Frames given up for want of an answer since the last call. */
@@ -98,26 +104,47 @@ export class Neighbours {
   get isWaiting(): boolean { return this.#due.size > 0; }
 
   /** Calls `question` for every neighbour that is to be asked now; gives up on those that did not answer. */
-  ask(now: number, question: (address: number, askFrom: number) => void): void {
-    for (const address of this.#due) {
-      const neighbour = this.#known.get(address);
-      if (neighbour === undefined) {
-        this.#due.delete(address);
-        continue;
-      }
+  ask(now: number, question: (address: NeighbourAddress, askFrom: number) => void): void {
+    for (const neighbour of this.#due) {
       if (neighbour.mac < 0 && now - neighbour.time < BETWEEN_MS) continue;
       if (neighbour.asked === QUESTIONS) {
         this.#unresolved += neighbour.waiting.length / 2;
         this.#empty(neighbour, () => undefined);
-        this.#known.delete(address);
-        this.#due.delete(address);
+        this.#remove(neighbour);
         continue;
       }
       neighbour.asked++;
       neighbour.time = now;
-      if (neighbour.mac >= 0) this.#due.delete(address);
-      question(address, neighbour.askFrom);
+      if (neighbour.mac >= 0) this.#due.delete(neighbour);
+      question(neighbour.address, neighbour.askFrom);
     }
+  }
+
+  #find(address: NeighbourAddress): Neighbour | undefined {
+    let found = this.#known.get(hashOf(address));
+    while (found !== undefined && !isSame(found.address, address)) found = found.next;
+    return found;
+  }
+
+  #add(address: NeighbourAddress, mac: number, time: number, askFrom: number): Neighbour {
+    const hash = hashOf(address), neighbour: Neighbour = { address, next: this.#known.get(hash), mac, time, asked: 0, askFrom, waiting: [] };
+    this.#known.set(hash, neighbour);
+    this.#count++;
+    return neighbour;
+  }
+
+  #remove(neighbour: Neighbour): void {
+    const hash = hashOf(neighbour.address);
+    let before = this.#known.get(hash);
+    if (before === neighbour) {
+      if (neighbour.next === undefined) this.#known.delete(hash);
+      else this.#known.set(hash, neighbour.next);
+    } else {
+      while (before !== undefined && before.next !== neighbour) before = before.next;
+      if (before !== undefined) before.next = neighbour.next;
+    }
+    this.#count--;
+    this.#due.delete(neighbour);
   }
 
   #empty(neighbour: Neighbour, send: (frame: number, length: number) => void): void {
@@ -130,10 +157,9 @@ export class Neighbours {
   }
 
   #forgetOldest(): void {
-    for (const [address, neighbour] of this.#known) {
+    for (const neighbour of this.#known.values()) {
       if (neighbour.waiting.length > 0) continue;
-      this.#known.delete(address);
-      this.#due.delete(address);
+      this.#remove(neighbour);
       return;
     }
   }

@@ -20,7 +20,10 @@ import { STREAM_OVERLAY, X_OPTIONS, X_WRITE, XO_LIVE } from "../kernel/pipeline/
 import { OUT_DROPPED, OUT_PASSED } from "../kernel/layout-flow.ts";
 import type { CaptureSummary, LiveSummary, RunResult } from "../observe/run-result.ts";
 import { ClusterEpochs, epochBytes } from "./cluster-epochs.ts";
-import { ARP_ANSWERED, ARP_ASKED, BATCHES, counterBuffer, CounterSums, KERNEL_TIME, LOST_NO_DEVICE, LOST_QUEUE_FULL, LOST_REFUSED, LOST_UNRESOLVED } from "./live-counters.ts";
+import {
+  ARP_ANSWERED, ARP_ASKED, BATCHES, counterBuffer, CounterSums, DISCOVERY_ANSWERED, DISCOVERY_ASKED, KERNEL_TIME, LOST_NO_DEVICE, LOST_QUEUE_FULL,
+  LOST_REFUSED, LOST_UNRESOLVED,
+} from "./live-counters.ts";
 import { frameArea } from "./live-loop.ts";
 import type { LiveOptions } from "./live-options.ts";
 import type { Epoch, LiveEnd } from "./live-protocol.ts";
@@ -261,7 +264,8 @@ class LiveRun {
           sent: { packets: sent.packets + (raw?.sent ?? 0), bytes: sent.bytes + (raw?.bytes ?? 0) },
         };
       }).filter(({ devices }) => devices.length > 0),
-      lost, arp: { answered: sums.sum(ARP_ANSWERED), asked: sums.sum(ARP_ASKED) }, epochs: this.#epochs.number, batches: sums.sum(BATCHES),
+      lost, arp: { answered: sums.sum(ARP_ANSWERED), asked: sums.sum(ARP_ASKED) },
+      neighbourDiscovery: { answered: sums.sum(DISCOVERY_ANSWERED), asked: sums.sum(DISCOVERY_ASKED) }, epochs: this.#epochs.number, batches: sums.sum(BATCHES),
     };
   }
 }

@@ -1,29 +1,23 @@
-// The real wires around the simulated nodes, as one worker uses them: frames that left go to the device of their side, with the
-// MAC of the real neighbour; ARP is answered and asked.
+// The real wires around the simulated nodes, as one worker uses them: frames that left go to the device of their side, to the real
+// neighbour that is next; what neighbours ask and answer comes by here.
 import {
-  B_EXIT, B_FRAME, B_LEN, B_SIZE, B_WROTE, EXIT_DEVICE, EXIT_POD, EXIT_TUNNEL, STREAM_OVERLAY,
+  B_EXIT, B_FRAME, B_LEN, B_NEXTHOP6, B_SIZE, B_WROTE, EXIT_DEVICE, EXIT_POD, EXIT_TUNNEL, STREAM_OVERLAY,
 } from "../kernel/pipeline/layout-batch.ts";
+import { wordAt } from "../engine/address-book.ts";
 import { addressOf, wireWord } from "../engine/image/arena.ts";
-import { answer, ARP_LENGTH, ask, isArp, senderMac, senderOf, wordAt } from "./arp.ts";
+import { IPV4, IPV6 } from "../engine/ip-header.ts";
 import { ETH_HEADER, OUTER_HEADERS } from "./entrance.ts";
-import { ARP_ANSWERED, ARP_ASKED, type LiveCounters, LOST_UNRESOLVED } from "./live-counters.ts";
+import { Link } from "./link.ts";
+import type { LiveCounters } from "./live-counters.ts";
 import type { Epoch, LiveTask, NextHop } from "./live-protocol.ts";
-import { macAt, putMac } from "./mac.ts";
 import type { Native } from "./native.ts";
-import { Neighbours, UNKNOWN } from "./neighbours.ts";
+import { type NeighbourAddress, neighbour4, neighbour6 } from "./neighbour-address.ts";
 import { loseFrame, Outlet } from "./outlet.ts";
 import { type Port, SIDE_OUTSIDE, SIDE_PODS, SIDE_TUNNEL } from "./sides.ts";
 
-const RECORD_HEADER = 16, IP_SRC = 12, IP_DST = 16;
+const RECORD_HEADER = 16;
 /** Frames listed before they are written in any case. */
 const LIST_ROOM = 512;
-
-interface Side {
-  readonly outlet: Outlet;
-  readonly neighbours: Neighbours;
-  /** Room for one question. */
-  readonly question: number;
-}
 
 export class Wires {
   readonly #bytes: Uint8Array;
@@ -31,7 +25,7 @@ export class Wires {
   readonly #counters: LiveCounters;
   readonly #task: LiveTask;
   /** By side; null where there is no device. */
-  readonly #sides: readonly (Side | null)[];
+  readonly #links: readonly (Link | null)[];
   readonly #sockets: ReadonlyMap<number, Outlet>;
   #epoch: Epoch;
   #raw: number[] = [];
@@ -43,29 +37,22 @@ export class Wires {
     this.#task = task;
     this.#epoch = task.epoch;
     const outlet = (port: Port): Outlet => new Outlet(port, native, bytes, counters, LIST_ROOM);
-    this.#sides = [SIDE_PODS, SIDE_OUTSIDE, SIDE_TUNNEL].map((side) => {
+    this.#links = [SIDE_PODS, SIDE_OUTSIDE, SIDE_TUNNEL].map((side) => {
       const port = task.ports.find((each) => each.side === side && each.kind !== "udp"), room = task.waiting[side];
-      if (port === undefined || room === undefined) return null;
-      const neighbours = new Neighbours(bytes, { ...room, at: room.at + room.stride, count: room.count - 1 });
-      return { outlet: outlet(port), neighbours, question: room.at };
+      return port === undefined || room === undefined ? null : new Link(outlet(port), bytes, counters, room);
     });
     this.#sockets = new Map(task.ports.filter(({ kind }) => kind === "udp").map((port) => [port.address, outlet(port)]));
   }
 
   enter(epoch: Epoch): void { this.#epoch = epoch; }
 
-  get isWaiting(): boolean { return this.#sides.some((side) => side?.neighbours.isWaiting === true); }
+  get isWaiting(): boolean { return this.#links.some((link) => link?.isWaiting === true); }
 
-  takeArp(port: Port, frame: number, length: number, now: number): void {
-    const side = this.#sides[port.side], bytes = this.#bytes, { around } = this.#epoch;
-    if (side === null || side === undefined || !isArp(bytes, frame, length)) return;
-    const sender = senderOf(bytes, frame), mac = senderMac(bytes, frame);
-    if (port.side === SIDE_PODS && around.podPeers.has(sender)) side.neighbours.introduce(sender, mac, now, around.podPeers.get(sender) ?? 0);
-    side.neighbours.learn(sender, mac, now, (waiting, waitingLength) => this.#address(side, waiting, waitingLength, mac));
-    if (answer(bytes, frame, port.side, around)) {
-      this.#counters.add(ARP_ANSWERED, 1);
-      side.outlet.put(frame, ARP_LENGTH);
-    }
+  takeArp(port: Port, frame: number, length: number, now: number): void { this.#links[port.side]?.takeArp(frame, length, now, this.#epoch.around); }
+
+  /** `mayAnswer`: false where the frame goes to a program, which answers it. */
+  takeDiscovery(port: Port, frame: number, length: number, mayAnswer: boolean, now: number): void {
+    this.#links[port.side]?.takeDiscovery(frame, length, mayAnswer, now, this.#epoch.around);
   }
 
   /** Puts each packet of the batch that left the simulated nodes onto its wire. */
@@ -75,8 +62,8 @@ export class Wires {
     for (let d = first; d < first + count * B_SIZE; d += B_SIZE) {
       const exit = words[(d + B_EXIT) >> 2], frame = words[(d + B_FRAME) >> 2] as number, length = words[(d + B_LEN) >> 2] as number;
       const wrote = words[((d + B_WROTE) >> 2) + STREAM_OVERLAY] as number;
-      if (exit === EXIT_POD) this.#send(SIDE_PODS, wordAt(this.#bytes, frame + ETH_HEADER + IP_DST), frame, length, now);
-      else if (exit === EXIT_DEVICE) this.#send(SIDE_OUTSIDE, this.#nextHop(frame), frame, length, now);
+      if (exit === EXIT_POD) this.#send(SIDE_PODS, this.#destination(frame), frame, length, now);
+      else if (exit === EXIT_DEVICE) this.#send(SIDE_OUTSIDE, this.#nextHop(d, frame), frame, length, now);
       else if (exit === EXIT_TUNNEL && wrote > 0) this.#tunnel(this.#lastRecord(overlay, wrote), now);
       overlay += wrote;
     }
@@ -92,32 +79,35 @@ export class Wires {
     }
   }
 
-  /** The kernel's MAC for a next hop that is none of the simulated nodes is 02:fe and its address. */
-  #nextHop(frame: number): number {
-    return this.#bytes[frame] === 0x02 && this.#bytes[frame + 1] === 0xfe ? wordAt(this.#bytes, frame + 2) : 0;
+  #isIpv6(frame: number): boolean { return this.#bytes[frame + 12] === IPV6.etherType >>> 8 && this.#bytes[frame + 13] === (IPV6.etherType & 0xff); }
+
+  #destination(frame: number): NeighbourAddress {
+    const bytes = this.#bytes, ip = frame + ETH_HEADER;
+    return this.#isIpv6(frame) ? neighbour6(bytes, ip + IPV6.destination) : neighbour4(wordAt(bytes, ip + IPV4.destination));
   }
 
-  #send(number: number, neighbour: number, frame: number, length: number, now: number): void {
-    const side = this.#sides[number];
-    if (side === null || side === undefined) return loseFrame(this.#counters);
-    if (neighbour === 0) return side.outlet.put(frame, length);
-    const mac = side.neighbours.resolve(neighbour, now);
-    if (mac === UNKNOWN) side.neighbours.wait(neighbour, frame, length, macAt(this.#bytes, frame + 6), now);
-    else this.#address(side, frame, length, mac);
+  /** The neighbour that a frame leaves to; null for a simulated node, or who sent what is answered. In IPv4 the kernel's MAC for any
+   * other is 02:fe and its address, in IPv6 the descriptor has the address. */
+  #nextHop(descriptor: number, frame: number): NeighbourAddress | null {
+    const bytes = this.#bytes;
+    if (!this.#isIpv6(frame)) return bytes[frame] === 0x02 && bytes[frame + 1] === 0xfe ? neighbour4(wordAt(bytes, frame + 2)) : null;
+    const hop = neighbour6(bytes, descriptor + B_NEXTHOP6);
+    return (hop.a | hop.b | hop.c | hop.d) === 0 ? null : hop;
   }
 
-  #address(side: Side, frame: number, length: number, mac: number): void {
-    putMac(this.#bytes, frame, mac);
-    side.outlet.put(frame, length);
+  #send(side: number, neighbour: NeighbourAddress | null, frame: number, length: number, now: number): void {
+    const link = this.#links[side];
+    if (link === null || link === undefined) loseFrame(this.#counters);
+    else link.send(neighbour, frame, length, now);
   }
 
   /** An overlay record: the whole outer frame behind the record's header. */
   #tunnel(record: number, now: number): void {
     const frame = record + RECORD_HEADER, ip = frame + ETH_HEADER, length = this.#view32(record + 8);
-    const source = wordAt(this.#bytes, ip + IP_SRC), destination = wordAt(this.#bytes, ip + IP_DST), { emission } = this.#task;
+    const source = wordAt(this.#bytes, ip + IPV4.source), destination = wordAt(this.#bytes, ip + IPV4.destination), { emission } = this.#task;
     if (emission === "tap") {
-      const side = this.#sides[SIDE_TUNNEL] === null ? SIDE_OUTSIDE : SIDE_TUNNEL;
-      this.#send(side, nextHopOf(this.#epoch.nextHops, source, destination), frame, length, now);
+      const side = this.#links[SIDE_TUNNEL] === null ? SIDE_OUTSIDE : SIDE_TUNNEL;
+      this.#send(side, neighbour4(nextHopOf(this.#epoch.nextHops, source, destination)), frame, length, now);
     } else if (emission === "raw") {
       this.#raw.push(ip, length - ETH_HEADER);
     } else {
@@ -132,20 +122,11 @@ export class Wires {
 
   /** Asks for the neighbours that frames wait for. */
   ask(now: number): void {
-    for (const side of this.#sides) {
-      if (side === null || !side.neighbours.isWaiting) continue;
-      side.neighbours.ask(now, (address, askFrom) => {
-        ask(this.#bytes, side.question, askFrom, this.#epoch.around.askFrom.get(askFrom) ?? 0, address);
-        side.outlet.put(side.question, ARP_LENGTH);
-        side.outlet.flush();
-        this.#counters.add(ARP_ASKED, 1);
-      });
-      this.#counters.add(LOST_UNRESOLVED, side.neighbours.takeUnresolved());
-    }
+    for (const link of this.#links) link?.ask(now, this.#epoch.around);
   }
 
   flush(): void {
-    for (const side of this.#sides) side?.outlet.flush();
+    for (const link of this.#links) link?.outlet.flush();
     for (const socket of this.#sockets.values()) socket.flush();
     if (this.#raw.length > 0) this.#sendRaw();
   }

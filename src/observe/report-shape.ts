@@ -73,7 +73,7 @@ export const reportSchema = z.strictObject({
   })),
   passes: z.array(z.strictObject({ hook, node: nodeName, packets: count, bytes: count, firstPacket: packetNumber })),
   ignored: z.array(z.strictObject({
-    reason: z.enum(["arp", "lldp", "ipv6", "not-ip", "not-of-the-model", "too-short", "link-type", "other-interface", "too-long", "other-mac"]),
+    reason: z.enum(["arp", "lldp", "ipv6", "not-ip", "not-of-the-model", "too-short", "link-type", "other-interface", "too-long", "other-mac", "neighbour-discovery"]),
     packets: count, bytes: count,
   })),
   policies: z.array(z.strictObject({
@@ -165,10 +165,11 @@ export const reportSchema = z.strictObject({
     lost: z.strictObject({
       queueFull: count.describe("The device's queue was full"),
       refused: count.describe("The kernel refused them"),
-      unresolved: count.describe("The neighbour did not answer ARP"),
+      unresolved: count.describe("The neighbour did not answer ARP or neighbour discovery"),
       noDevice: count.describe("There is no device on that side"),
     }).describe("Packets that left the simulated nodes and did not get onto a wire"),
     arp: z.strictObject({ answered: count, asked: count }),
+    neighbourDiscovery: z.strictObject({ answered: count, asked: count }).describe("IPv6, beside what the programs answer themselves"),
     epochs: count.describe("Times that manifests took effect, the start included"),
     batches: count,
   }).optional().describe("egwsim tap only"),

@@ -25,7 +25,9 @@ export interface CaptureSummary {
 }
 
 /** Why a packet never entered a hook. */
-export type IgnoredReason = "arp" | "lldp" | "ipv6" | "not-ip" | "not-of-the-model" | "too-short" | "link-type" | "other-interface" | "too-long" | "other-mac";
+export type IgnoredReason =
+  | "arp" | "lldp" | "ipv6" | "not-ip" | "not-of-the-model" | "too-short" | "link-type" | "other-interface" | "too-long" | "other-mac"
+  | "neighbour-discovery";
 
 /** Hook in which a packet ended, in the order a packet meets them. */
 export type HookName = "from-container" | "to-netdev" | "from-overlay" | "from-netdev" | "to-container";
@@ -206,6 +208,7 @@ export interface LiveSummary {
   /** Packets that left the simulated nodes and did not get onto a wire. */
   readonly lost: { readonly queueFull: number; readonly refused: number; readonly unresolved: number; readonly noDevice: number };
   readonly arp: { readonly answered: number; readonly asked: number };
+  readonly neighbourDiscovery: { readonly answered: number; readonly asked: number };
   /** Times that manifests took effect, the start included. */
   readonly epochs: number;
   readonly batches: number;

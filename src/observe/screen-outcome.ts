@@ -76,7 +76,7 @@ function dropLines(report: Report): DropLine[] {
 const IGNORED_NAMES: Readonly<Record<Report["ignored"][number]["reason"], string>> = {
   arp: "ARP", lldp: "LLDP", ipv6: "IPv6", "not-ip": "not IP", "not-of-the-model": "no pod or node of the model",
   "too-short": "cut short", "link-type": "unknown link type", "other-interface": "other interface",
-  "too-long": "too long", "other-mac": "to other MACs",
+  "too-long": "too long", "other-mac": "to other MACs", "neighbour-discovery": "neighbour discovery",
 };
 
 /** The table of outcomes; rows without packets are left out, and all of it where no packet was read. */

@@ -1,6 +1,7 @@
 // Frames of our own making for one synthetic packet and its answer: Ethernet, IPv4 (RFC 791) or IPv6 (RFC 8200), TCP, UDP or an
 // echo with right checksums.
 import { addressBytes } from "../engine/address-book.ts";
+import { halvesOf, internetChecksum } from "../engine/internet-checksum.ts";
 import type { Address } from "../observe/run-result.ts";
 import { ICMP6, isIcmp, TCP, UDP } from "./packet-request.ts";
 
@@ -37,7 +38,7 @@ export function probeFrame(tuple: ProbeTuple, isAnswer: boolean): Uint8Array {
     frame[ETH + 8] = PROBE_TTL;
     frame[ETH + 9] = tuple.protocol;
     frame.set(addresses, ETH + 12);
-    view.setUint16(ETH + 10, checksum(frame.subarray(ETH, ETH + header), 0));
+    view.setUint16(ETH + 10, internetChecksum(frame.subarray(ETH, ETH + header), 0));
   }
   frame.set(l4, ETH + header);
   return frame;
@@ -52,7 +53,7 @@ function l4Bytes(tuple: ProbeTuple, addresses: Uint8Array, isAnswer: boolean): U
     bytes[0] = six ? (isAnswer ? ECHO6_REPLY : ECHO6) : isAnswer ? ECHO_REPLY : ECHO;
     view.setUint16(4, isAnswer ? tuple.destinationPort : tuple.sourcePort);
     view.setUint16(6, 1);
-    view.setUint16(2, checksum(bytes, six ? pseudo : 0));
+    view.setUint16(2, internetChecksum(bytes, six ? pseudo : 0));
     return bytes;
   }
   view.setUint16(0, tuple.sourcePort);
@@ -61,21 +62,9 @@ function l4Bytes(tuple: ProbeTuple, addresses: Uint8Array, isAnswer: boolean): U
     view.setUint16(12, 0x5000 | (isAnswer ? 0x12 : 0x02));
     view.setUint16(14, 0xffff);
   } else view.setUint16(4, 8);
-  const sum = checksum(bytes, pseudo);
+  const sum = internetChecksum(bytes, pseudo);
   view.setUint16(tuple.protocol === TCP ? 16 : 6, tuple.protocol === UDP && sum === 0 ? 0xffff : sum);
   return bytes;
-}
-
-function halvesOf(bytes: Uint8Array): number {
-  let sum = 0;
-  for (let k = 0; k < bytes.length; k += 2) sum += (bytes[k] ?? 0) * 256 + (bytes[k + 1] ?? 0);
-  return sum;
-}
-
-function checksum(bytes: Uint8Array, seed: number): number {
-  let sum = seed + halvesOf(bytes);
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
-  return ~sum & 0xffff;
 }
 
 /** Tuple and TTL of a frame that the datapath gave back; an echo identifier stands for the port of the asking side, and an

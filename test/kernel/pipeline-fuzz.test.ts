@@ -20,7 +20,8 @@ import {
 import type * as CheckedMemory from "../../src/kernel/mem.checked.ts";
 import {
   B_ENTRY, B_FRAME, B_LEN, B_NODE, B_NOW, B_OUTCOME, B_REMOTE, B_SEC, B_SEQ_LO, B_SHARD, B_SIZE, B_VNI, B_WIRE_LEN, B_WROTE, ENTRY_HOST, ENTRY_NETDEV, ENTRY_OVERLAY,
-  ENTRY_POD, ENTRY_REPLY, NC_ANSWERED, NC_PACKETS_WITHOUT_FLOW, NC_REPLY_DIFFERENT, NC_REPLY_RESTORED, STREAM_COUNT, STREAM_TRACE, TL_DROP, TL_PASS, TR_LEN, TR_SIZE, XO_ASSUME_OUTSIDE,
+  ENTRY_POD, ENTRY_REPLY, LIVE_GROWTH, NC_ANSWERED, NC_PACKETS_WITHOUT_FLOW, NC_REPLY_DIFFERENT, NC_REPLY_RESTORED, STREAM_COUNT, STREAM_TRACE, TL_DROP, TL_PASS, TR_LEN, TR_SIZE, XO_ASSUME_OUTSIDE,
+  XO_LIVE,
 } from "../../src/kernel/pipeline/layout-batch.ts";
 import { readFile } from "../io/read-records.ts";
 import { FILES, recordings, WASM, WASM_IS_BUILT } from "../vectors/recorded-files.ts";
@@ -125,6 +126,8 @@ const CONFIGURATIONS: readonly (readonly [string, ModelName, Partial<DatapathCon
   ["native routing, no fragment tracking, SCTP, few ports", "IPv4", { routingMode: "native", fragmentTracking: false, sctp: true, snatMinPort: 40_000, snatMaxPort: 40_003 }, 0],
   ["IPv6 beside IPv4", "dual stack", {}, 0],
   ["IPv6, services translated per packet", "dual services", {}, 0],
+  ["live, services translated per packet", "services", {}, XO_LIVE],
+  ["live IPv6, services translated per packet", "dual services", {}, XO_LIVE],
   ["IPv6, legacy host routing, opener assumed outside, few ports", "dual stack", { hostRouting: "legacy", snatMinPort: 40_000, snatMaxPort: 40_003 }, XO_ASSUME_OUTSIDE],
 ];
 
@@ -218,7 +221,7 @@ describe.skipIf(!IS_BUILT)(`batches of hostile frames, seed ${SEED}${REASON}`, (
       let next = below(random, frames.length);
       for (let k = 0; k < count; k++) {
         if (random() < 0.1) next = below(random, frames.length);
-        const made = model.hostile(frames[next++ % frames.length] ?? new Uint8Array(0), random).slice(0, LONGEST_FRAME - 16);
+        const made = model.hostile(frames[next++ % frames.length] ?? new Uint8Array(0), random).slice(0, LONGEST_FRAME - LIVE_GROWTH - 16);
         const at = memory.frames + k * LONGEST_FRAME + below(random, 8);
         const shard = ((isIpv6(made) ? wordAt(made, ETH + 20) ^ wordAt(made, ETH + 36) : wordAt(made, ETH + 12) ^ wordAt(made, ETH + 16)) >>> 24) % SHARDS;
         descriptors.push({
@@ -240,7 +243,7 @@ describe.skipIf(!IS_BUILT)(`batches of hostile frames, seed ${SEED}${REASON}`, (
       }
       mem.forbidAll();
       for (const [from, to] of memory.allowed) mem.allow(from, to);
-      for (const { at, length } of descriptors) mem.allow(at, at + length);
+      for (const { at, length } of descriptors) mem.allow(at, at + length + (options === XO_LIVE ? LIVE_GROWTH : 0));
       mem.budget(count * ACCESSES_PER_PACKET);
       const before = descriptors.map(({ entry, node, at, length }) => `${entry}@${node} ${Buffer.from(arena.bytes.subarray(at, at + length)).toString("hex")}`);
       expect(() => checkedKernel.processBatch(memory.context, memory.descriptors, count), `batch ${batch}:\n${before.join("\n")}`).not.toThrow();

@@ -10,7 +10,7 @@ import { R_STRIDE, SK_SIZE } from "../../src/kernel/layout-way.ts";
 import { OUT_IGNORED } from "../../src/kernel/layout-flow.ts";
 import {
   B_SIZE, GARBAGE_MAPS, NC_COUNT, QUOTA_MAPS, STREAM_COUNT, TL_PACKETS, TL_STRIDE, U_SIZE, X_ADDRESSES, X_ADDRESSES6, X_CURSORS, X_LIMITS, X_MADE, X_MASQUERADE, X_MASQUERADE6, X_NODE_COUNT, X_NODES, X_NOTES,
-  X_OPTIONS, X_PACKET, X_ROUTES, X_SAVED, X_SHARDS, X_SIZE, X_SKETCH, X_TALLIES, X_TOTALS, X_TRACE_UNTIL, X_USE, X_WRITE,
+  X_OPTIONS, X_PACKET, X_ROUTES, X_SAVED, X_SHARDS, X_SIZE, X_SKETCH, X_TALLIES, X_TOTALS, X_TRACE_UNTIL, X_USE, X_WRITE, XO_LIVE,
 } from "../../src/kernel/pipeline/layout-batch.ts";
 
 export const SHARDS = 4, BATCH = 24, LONGEST_FRAME = 2048;
@@ -58,7 +58,7 @@ export class PipelineMemory {
     for (const [field, value] of [
       [X_PACKET, packet], [X_NODES, image.nodes], [X_NODE_COUNT, this.nodes], [X_SHARDS, shardArray], [X_ADDRESSES, image.addresses], [X_ADDRESSES6, image.addresses6],
       [X_WRITE, ALL_STREAMS], [X_OPTIONS, options], [X_TOTALS, this.totals], [X_NOTES, this.notes], [X_TALLIES, ownTable(arena, TALLIES, TL_STRIDE)],
-      [X_ROUTES, ownTable(arena, ROUTES, R_STRIDE)], [X_SKETCH, arena.take(SK_SIZE, 64)],
+      [X_ROUTES, ownTable(arena, ROUTES, R_STRIDE)], [X_SKETCH, options === XO_LIVE ? 0 : arena.take(SK_SIZE, 64)],
       [X_USE, arena.take(Math.max(1, image.uses.length) * U_SIZE)], [X_MASQUERADE, arena.take(Math.max(1, image.masquerades.length) * 2 * U_SIZE)],
       [X_MASQUERADE6, arena.take(Math.max(1, image.masquerades6.length) * 2 * U_SIZE)],
     ] as const) arena.put32(context + field, value);

@@ -1,10 +1,10 @@
 // What real programs say to each other through the laboratory. Servers run outside, clients in the pods.
 import { type LabNetwork, says, type Started } from "../../scripts/lab/network.mjs";
 
-export const SERVER = "203.0.113.10";
-/** Behind a link with a smaller MTU. */
-export const BEHIND_SMALL_LINK = "203.0.113.70";
-export const SMALL_MTU = 1200;
+export const SERVER = "203.0.113.10", SERVER6 = "2001:db8:113::10";
+/** Behind a link with a smaller MTU, the smallest that IPv6 takes. */
+const BEHIND_SMALL_LINK = "203.0.113.70", BEHIND_SMALL_LINK6 = "2001:db8:113:0:1::70";
+export const SMALL_MTU = 1280;
 
 /** Web server: / answers with the client's address, /BYTES with so many bytes that a seed makes. */
 const WEB_SERVER = `
@@ -12,7 +12,7 @@ const { createServer } = require("node:http"), { createHash } = require("node:cr
 const block = (k) => createHash("sha512").update(String(k)).digest().toString("hex").repeat(512);
 createServer(async (question, answer) => {
   const bytes = Number(question.url.slice(1));
-  if (!bytes) return answer.end(question.socket.remoteAddress + "\\n");
+  if (!bytes) return answer.end(question.socket.remoteAddress.replace("::ffff:", "") + "\\n");
   answer.setHeader("content-length", bytes);
   for (let sent = 0, k = 0; sent < bytes; k++) {
     const part = block(k).slice(0, bytes - sent);
@@ -20,7 +20,7 @@ createServer(async (question, answer) => {
     if (!answer.write(part)) await new Promise((resolve) => { answer.once("drain", resolve); answer.once("close", resolve); });
   }
   answer.end();
-}).listen(80, "0.0.0.0", 2048, () => console.log("listening"));`;
+}).listen(80, "::", 2048, () => console.log("listening"));`;
 
 /** The same bytes as /BYTES, hashed: what a client must have got. */
 const EXPECTED_HASH = `
@@ -62,11 +62,11 @@ socket.on("data", (data) => {
   if (back.length === lines) process.exit(0);
 });`;
 
-const ECHO_SERVER = `require("node:net").createServer((socket) => socket.on("error", () => {}).pipe(socket)).listen(7, "0.0.0.0", 2048, () => console.log("listening"));`;
+const ECHO_SERVER = `require("node:net").createServer((socket) => socket.on("error", () => {}).pipe(socket)).listen(7, "::", 2048, () => console.log("listening"));`;
 
 /** A datagram longer than the small link takes, don't-fragment set; then what the pod's kernel has learned. */
 const LARGE_DATAGRAM = `
-const socket = require("node:dgram").createSocket("udp4");
+const socket = require("node:dgram").createSocket(process.argv[1].includes(":") ? "udp6" : "udp4");
 socket.send(Buffer.alloc(1300), 9, process.argv[1], () => setTimeout(() => socket.close(), 500));`;
 
 export async function startServers(lab: LabNetwork): Promise<void> {
@@ -80,46 +80,53 @@ export async function startServers(lab: LabNetwork): Promise<void> {
   // (egress_gw_reply_needs_redirect), others it passes to its stack.
   lab.run("outside", `ip route replace 192.0.2.0/24 dev br-world src ${SERVER}`);
   lab.run("outside", "sh -c", "echo 1 > /proc/sys/net/ipv4/ip_forward");
+  lab.enableIpv6("outside", "small");
+  lab.run("outside", "ip route add 2001:db8:113:0:1::/80 dev small");
+  lab.run("outside", `ip route replace 2001:db8:2::/64 dev br-world metric 256 src ${SERVER6}`);
+  lab.run("outside", "sh -c", "echo 1 > /proc/sys/net/ipv6/conf/all/forwarding");
 }
+
+function webAddress(server: string): string { return server.includes(":") ? `http://[${server}]` : `http://${server}`; }
 
 export function seenAddress(lab: LabNetwork, pod: "pod-a" | "pod-b", server = SERVER): string {
-  return lab.try(pod, `curl -s -m 10 http://${server}/`).stdout.trim();
+  return lab.try(pod, `curl -s -m 10 ${webAddress(server)}/`).stdout.trim();
 }
 
-export function download(lab: LabNetwork, bytes: number): { readonly hash: string; readonly expected: string } {
-  const { stdout } = lab.try("pod-a", "sh -c", `curl -s -m 100 http://${SERVER}/${bytes} | sha256sum`);
+export function download(lab: LabNetwork, bytes: number, server = SERVER): { readonly hash: string; readonly expected: string } {
+  const { stdout } = lab.try("pod-a", "sh -c", `curl -s -m 100 ${webAddress(server)}/${bytes} | sha256sum`);
   return { hash: stdout.split(" ")[0] ?? "", expected: lab.run("outside", `${process.execPath} -e`, EXPECTED_HASH, String(bytes)).trim() };
 }
 
-export function manyConnections(lab: LabNetwork, count: number): string {
-  return lab.try("pod-a", "sh -c", 'ulimit -n 4096; exec "$0" -e "$1" "$2" "$3"', process.execPath, MANY_CLIENTS, SERVER, String(count)).stdout.trim();
+export function manyConnections(lab: LabNetwork, count: number, server = SERVER): string {
+  return lab.try("pod-a", "sh -c", 'ulimit -n 4096; exec "$0" -e "$1" "$2" "$3"', process.execPath, MANY_CLIENTS, server, String(count)).stdout.trim();
 }
 
 export function talkSlowly(lab: LabNetwork, lines: number): Started {
   return lab.start("pod-a", [process.execPath, "-e", SLOW_TALK, SERVER, String(lines)]);
 }
 
-/** The path MTU that the pod's kernel holds for the address after it sent a large datagram. */
-export function learnedMtu(lab: LabNetwork): string {
-  for (let k = 0; k < 2; k++) lab.try("pod-a", `${process.execPath} -e`, LARGE_DATAGRAM, BEHIND_SMALL_LINK);
-  return / mtu (\d+)/.exec(lab.run("pod-a", `ip route get ${BEHIND_SMALL_LINK}`))?.[1] ?? "none";
+/** The path MTU that the pod's kernel holds, by family, for an address behind the small link after it sent a large datagram. */
+export function learnedMtu(lab: LabNetwork, family: 4 | 6): string {
+  const address = family === 4 ? BEHIND_SMALL_LINK : BEHIND_SMALL_LINK6;
+  for (let k = 0; k < 2; k++) lab.try("pod-a", `${process.execPath} -e`, LARGE_DATAGRAM, address);
+  return / mtu (\d+)/.exec(lab.run("pod-a", `ip route get ${address}`))?.[1] ?? "none";
 }
 
 /** Does dig get the answer of a real DNS server? */
-export async function dnsAnswer(lab: LabNetwork): Promise<string> {
-  const server = lab.start("outside", ["dnsmasq", "--no-daemon", "--no-resolv", "--no-hosts", "--conf-file=/dev/null", "--user=root", "--pid-file=", "--listen-address", SERVER, "--bind-interfaces", "--address=/egress.example/192.0.2.77"]);
+export async function dnsAnswer(lab: LabNetwork, address = SERVER): Promise<string> {
+  const server = lab.start("outside", ["dnsmasq", "--no-daemon", "--no-resolv", "--no-hosts", "--conf-file=/dev/null", "--user=root", "--pid-file=", "--listen-address", address, "--bind-interfaces", "--address=/egress.example/192.0.2.77"]);
   try {
     await says(server, "started");
-    return lab.try("pod-a", `dig +short +tries=3 +time=2 @${SERVER} egress.example`).stdout.trim();
+    return lab.try("pod-a", `dig +short +tries=3 +time=2 @${address} egress.example`).stdout.trim();
   } finally {
     server.kill("SIGTERM");
   }
 }
 
 /** Megabits per second that iperf3 reports for two seconds of TCP. */
-export async function iperfRate(lab: LabNetwork): Promise<number> {
-  const server = lab.start("outside", ["iperf3", "-s", "-1", "-B", SERVER, "--forceflush"]);
+export async function iperfRate(lab: LabNetwork, address = SERVER): Promise<number> {
+  const server = lab.start("outside", ["iperf3", "-s", "-1", "-B", address, "--forceflush"]);
   await says(server, "listening");
-  const report = JSON.parse(lab.try("pod-a", `iperf3 -c ${SERVER} -t 2 -J`).stdout) as { end?: { sum_received?: { bits_per_second: number } } };
+  const report = JSON.parse(lab.try("pod-a", `iperf3 -c ${address} -t 2 -J`).stdout) as { end?: { sum_received?: { bits_per_second: number } } };
   return (report.end?.sum_received?.bits_per_second ?? 0) / 1e6;
 }

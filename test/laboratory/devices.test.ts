@@ -1,9 +1,10 @@
 // Devices, privileges and ways of emission: what a live run opens, gives up, and says when a device is not to be had or goes away.
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ends, LabNetwork, says } from "../../scripts/lab/network.mjs";
-import { download, seenAddress, SERVER, startServers } from "./conversations.ts";
+import { download, seenAddress, SERVER, SERVER6, startServers } from "./conversations.ts";
 import { egwsimGateway, egwsimSource, LiveNode } from "./live-nodes.ts";
 import { liveIsMissing, titled, toolIsMissing } from "./skipping.ts";
 
@@ -93,9 +94,15 @@ describe.skipIf(missing !== "")(titled("egwsim tap", missing), () => {
     lab.run("node", "ip link set egw-pods master br-pods");
     lab.waitFor("pod-a", `ping -c 1 -W 1 ${SERVER}`);
     expect([seenAddress(lab, "pod-a"), seenAddress(lab, "pod-b"), seenAddress(lab, "pod-a", "203.0.113.20")]).toEqual(["192.0.2.101", "192.0.2.102", "192.0.2.11"]);
-    const { report } = await node.end();
+    expect([seenAddress(lab, "pod-b", SERVER6), seenAddress(lab, "pod-a", "2001:db8:113::20")]).toEqual(["2001:db8:2::101", "2001:db8:2::11"]);
+    const { report, folder } = await node.end();
     expect(report.conservation.holds).toBe(true);
-    expect(report.policyUse.map(({ policy, gateway }) => [policy, gateway])).toEqual(expect.arrayContaining([["policy-a", "gateway"], ["policy-b", "gateway"]]));
+    expect(report.live?.lost).toEqual({ queueFull: 0, refused: 0, unresolved: 0, noDevice: 0 });
+    expect(report.policyUse.map(({ policy, gateway }) => [policy, gateway]).sort()).toEqual([["policy-a", "gateway"], ["policy-b", "gateway"], ["policy-ipv6", "gateway"]]);
+    const sources = toolIsMissing("tshark") === "" ? tcpSources(join(folder, "external.pcap"), "ipv6") : null;
+    if (sources !== null) expect(sources).toEqual(["2001:db8:113::10", "2001:db8:113::20", "2001:db8:2::101", "2001:db8:2::11"]);
+    const flows = readFileSync(join(folder, "flows.jsonl"), "utf8").trim().split("\n");
+    for (const policy of ["policy-a", "policy-b", "policy-ipv6"]) expect(flows.filter((line) => line.includes(`"${policy}"`)).length).toBeGreaterThan(0);
     expect(report.files).toEqual(expect.arrayContaining(["pod.pcap", "overlay.pcap", "external.pcap", "trace.pcapng", "flows.jsonl"]));
   });
 
@@ -104,7 +111,7 @@ describe.skipIf(missing !== "")(titled("egwsim tap", missing), () => {
     for (const namespace of ["node", "gateway"] as const) lab.run(namespace, "ip address flush dev eth0");
     const nodes = [await egwsimSource(lab, ["--emit", "tap", "--tunnel-device", "packet:eth0"]), await egwsimGateway(lab, ["--emit", "tap", "--tunnel-device", "packet:eth0"])].map(keep);
     lab.waitFor("pod-a", `ping -c 1 -W 1 ${SERVER}`);
-    expect(seenAddress(lab, "pod-a")).toBe("192.0.2.101");
+    expect([seenAddress(lab, "pod-a"), seenAddress(lab, "pod-a", SERVER6)]).toEqual(["192.0.2.101", "2001:db8:2::101"]);
     const { hash, expected } = download(lab, 1_000_000);
     expect(hash).toBe(expected);
     for (const { report } of await Promise.all(nodes.map(async (node) => await node.end()))) {
@@ -122,9 +129,16 @@ describe.skipIf(missing !== "")(titled("egwsim tap", missing), () => {
     lab.waitFor("pod-a", `ping -c 1 -W 1 ${SERVER}`);
     const port = Number(/172\.31\.60\.11\.(\d+) > 172\.31\.60\.21\.8472/.exec(await seen)?.[1]);
     expect(port).toBeGreaterThanOrEqual(32_768);
-    expect([seenAddress(lab, "pod-a"), seenAddress(lab, "pod-b")]).toEqual(["192.0.2.101", "192.0.2.102"]);
+    expect([seenAddress(lab, "pod-a"), seenAddress(lab, "pod-b"), seenAddress(lab, "pod-b", SERVER6)]).toEqual(["192.0.2.101", "192.0.2.102", "2001:db8:2::101"]);
     const [source] = await Promise.all(nodes.map(async (node) => await node.end()));
     expect(source?.report.live).toMatchObject({ emission: "raw", lost: { queueFull: 0, refused: 0 } });
     await ends(sniffed);
   });
 });
+
+/** Source addresses of a capture's TCP packets of a family, as tshark finds them; none whose checksum is wrong. */
+function tcpSources(path: string, family: "ip" | "ipv6"): string[] {
+  const words = ["-r", path, "-o", "tcp.check_checksum:TRUE", "-Y", `${family} && tcp`, "-T", "fields", "-e", `${family}.src`, "-e", "tcp.checksum.status"];
+  const lines = spawnSync("tshark", words, { encoding: "utf8" }).stdout.trim().split("\n").map((line) => line.split("\t"));
+  return [...new Set(lines.map(([source, status]) => (status === "1" ? source ?? "" : `${source} with a wrong checksum`)))].sort();
+}

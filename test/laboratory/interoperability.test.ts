@@ -5,22 +5,23 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LabNetwork } from "../../scripts/lab/network.mjs";
 import { loadCluster } from "../../src/cluster/load.ts";
 import { compileTables } from "../../src/control/compile.ts";
-import { formatIpv4 } from "../../src/observe/ip-text.ts";
-import { dnsAnswer, download, iperfRate, learnedMtu, manyConnections, seenAddress, SERVER, SMALL_MTU, startServers } from "./conversations.ts";
+import { formatAddress } from "../../src/cluster/cidr.ts";
+import { dnsAnswer, download, iperfRate, learnedMtu, manyConnections, seenAddress, SERVER, SERVER6, SMALL_MTU, startServers } from "./conversations.ts";
 import { egwsimGateway, egwsimSource, kernelGateway, kernelSource, type LiveNode, modelWith } from "./live-nodes.ts";
 import { kernelRefuses, liveIsMissing, titled, toolIsMissing } from "./skipping.ts";
 
 const LARGE = 100 * 1024 * 1024;
+const EGRESS6 = "2001:db8:2::101";
 const missing = liveIsMissing();
 const noVxlan = missing || toolIsMissing("ethtool") || kernelRefuses("ip link add v type vxlan external dstport 8472 && ip link set v up && ip route add 10.0.0.0/8 encap ip id 2 dst 10.0.0.1 dev v && nft add table ip t");
-const GENEVE = "tunnelProtocol: geneve\nroutingMode: tunnel\negressGateway: {enabled: true}\nbpf: {masquerade: true}\n";
-const model = modelWith(GENEVE);
+const model = modelWith((values) => values.replace("tunnelProtocol: vxlan", "tunnelProtocol: geneve"));
 afterAll(() => model.forget());
 
-/** VNI by address of a pod: its identity. */
+/** VNI by address of a pod, of either family: its identity. */
 async function identities(): Promise<Record<string, number>> {
   const { tables } = compileTables(await loadCluster([join(import.meta.dirname, "../../fixtures/lab")]), { semantics: "cilium-1.19" });
-  return Object.fromEntries(tables.nodes.flatMap(({ endpoints }) => endpoints.filter(({ host }) => !host).map(({ address, identity }) => [formatIpv4(address), identity])));
+  return Object.fromEntries(tables.nodes.flatMap(({ endpoints, endpoints6 }) => [...endpoints, ...endpoints6])
+    .filter(({ host }) => !host).map(({ address, identity }) => [formatAddress(address), identity]));
 }
 
 interface Pairing {
@@ -56,7 +57,7 @@ const PAIRINGS: readonly Pairing[] = [
 
 describe.each(PAIRINGS)("$title", (pairing) => {
   describe.skipIf(pairing.missing !== "")(titled("carries", pairing.missing), () => {
-    const lab = new LabNetwork();
+    const lab = new LabNetwork(), workerIsTheKernels = pairing.workerIsOurs ? "" : "the kernel as the worker knows no policies";
     let nodes: readonly LiveNode[] = [];
 
     beforeAll(async () => {
@@ -78,7 +79,7 @@ describe.each(PAIRINGS)("$title", (pairing) => {
       expect([seenAddress(lab, "pod-a"), seenAddress(lab, "pod-b")]).toEqual(["192.0.2.101", "192.0.2.102"]);
     });
 
-    it.skipIf(!pairing.workerIsOurs)("an excluded destination with the worker's own address", () => {
+    it.skipIf(!pairing.workerIsOurs)(titled("an excluded destination with the worker's own address", workerIsTheKernels), () => {
       expect(seenAddress(lab, "pod-a", "203.0.113.20")).toBe("192.0.2.11");
     });
 
@@ -91,8 +92,8 @@ describe.each(PAIRINGS)("$title", (pairing) => {
       expect(await dnsAnswer(lab)).toBe("192.0.2.77");
     });
 
-    it("datagrams that do not fit a link further on: the pod learns the path's MTU", () => {
-      expect(learnedMtu(lab)).toBe(String(SMALL_MTU));
+    it.each([4, 6] as const)("datagrams of IPv%i that do not fit a link further on: the pod learns the path's MTU", (family) => {
+      expect(learnedMtu(lab, family)).toBe(String(SMALL_MTU));
     });
 
     it("1,000 connections at once", () => {
@@ -113,7 +114,37 @@ describe.each(PAIRINGS)("$title", (pairing) => {
       expect(lab.try("pod-a", `traceroute -n -I -w 1 -q 1 -m 5 ${SERVER}`).stdout).toMatch(new RegExp(`\\d+ +${SERVER.replaceAll(".", "\\.")}`));
     });
 
-    it.skip(titled("IPv6", "the engine does not route it yet: live frames of it are ignored and counted"), () => undefined);
+    it("pings over IPv6", () => {
+      expect(lab.try("pod-a", `ping -6 -c 20 -i 0.05 -W 2 ${SERVER6}`).stdout).toContain("20 packets transmitted, 20 received, 0% packet loss");
+    });
+
+    it("IPv6 connections, which the server sees with the gateway's address of that family", () => {
+      expect([seenAddress(lab, "pod-a", SERVER6), seenAddress(lab, "pod-b", SERVER6)]).toEqual([EGRESS6, EGRESS6]);
+    });
+
+    it.skipIf(!pairing.workerIsOurs)(titled("an excluded IPv6 destination with the worker's own address", workerIsTheKernels), () => {
+      expect(seenAddress(lab, "pod-a", "2001:db8:113::20")).toBe("2001:db8:2::11");
+    });
+
+    it("20 MiB over TCP and IPv6, every byte, and 500 connections at once", () => {
+      const { hash, expected } = download(lab, LARGE / 5, SERVER6);
+      expect(hash).toBe(expected);
+      expect(manyConnections(lab, 500, SERVER6)).toBe("500 echoed, 0 failed");
+    });
+
+    it.skipIf(toolIsMissing("dig") !== "" || toolIsMissing("dnsmasq") !== "")(titled("a DNS question over IPv6", toolIsMissing("dig") || toolIsMissing("dnsmasq")), async () => {
+      expect(await dnsAnswer(lab, SERVER6)).toBe("192.0.2.77");
+    });
+
+    it.skipIf(toolIsMissing("iperf3") !== "")(titled("iperf3 over IPv6", toolIsMissing("iperf3")), async () => {
+      expect(await iperfRate(lab, SERVER6)).toBeGreaterThan(10);
+    });
+
+    it.skipIf(toolIsMissing("traceroute") !== "")(titled("traceroute over IPv6: the pod's node says that it is there", toolIsMissing("traceroute")), () => {
+      const { stdout } = lab.try("pod-a", `traceroute -6 -n -I -w 1 -q 1 -m 5 ${SERVER6}`);
+      expect(stdout).toMatch(/^ 1 +fd00:244:1::1 /m);
+      expect(stdout).toMatch(new RegExp(`\\d+ +${SERVER6} `));
+    });
 
     it("and all packets are accounted for at the end, none lost on the wires", async () => {
       const endings = await Promise.all(nodes.map(async (node) => await node.end()));

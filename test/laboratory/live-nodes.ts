@@ -65,41 +65,51 @@ export async function egwsimGateway(lab: LabNetwork, more: readonly string[] = [
 export function kernelGateway(lab: LabNetwork): void {
   const vxlan = `ip link add vxlan0 address 02:fe:c0:00:02:01 type vxlan external dstport ${VXLAN_PORT} local 172.31.60.21`;
   for (const command of [
-    vxlan, "ip link set vxlan0 up mtu 1450", "ip address add 192.0.2.21/24 dev eth1", "ip address add 192.0.2.101/24 dev eth1", "ip address add 192.0.2.102/24 dev eth1",
-    "ip route add default via 192.0.2.1", "ip route add 10.244.1.0/24 encap ip id 2 dst 172.31.60.11 dev vxlan0", "ip link set vxlan0 arp off",
+    vxlan, "ip link set vxlan0 arp off", "ip link set vxlan0 up mtu 1450", "ip address add 192.0.2.21/24 dev eth1", "ip address add 192.0.2.101/24 dev eth1", "ip address add 192.0.2.102/24 dev eth1",
+    "ip route add default via 192.0.2.1", "ip route add 10.244.1.0/24 encap ip id 2 dst 172.31.60.11 dev vxlan0",
     "nft add table ip egress", "nft add chain ip egress out { type nat hook postrouting priority 100 ; }",
     "nft add rule ip egress out ip saddr 10.244.1.10 snat to 192.0.2.101", "nft add rule ip egress out ip saddr 10.244.1.11 snat to 192.0.2.102",
   ]) lab.run("gateway", command);
+  for (const device of ["eth1", "vxlan0"]) lab.enableIpv6("gateway", device);
+  for (const command of [
+    "ip address add 2001:db8:2::101/64 dev eth1 nodad", "ip route add default via fe80::1 dev eth1", "ip route add fd00:244:1::/64 encap ip id 2 dst 172.31.60.11 dev vxlan0",
+    "nft add table ip6 egress", "nft add chain ip6 egress out { type nat hook postrouting priority 100 ; }",
+    "nft add rule ip6 egress out ip6 saddr fd00:244:1::/64 snat to 2001:db8:2::101",
+  ]) lab.run("gateway", command.replace(/^ip (address|route)/, "ip -6 $1"));
   forwards(lab, "gateway");
 }
 
-/** The kernel as the worker: pods by a bridge, their traffic by a vxlan device with the pod's identity as VNI. */
+/** The kernel as the worker: pods by a bridge, their traffic by a vxlan device with the pod's identity, by its address, as VNI. */
 export function kernelSource(lab: LabNetwork, identities: Readonly<Record<string, number>>): void {
   for (const command of [
     // Replies bear the MAC of the gateway's device, at which they arrived.
-    `ip link add vxlan0 address 02:00:c0:00:02:15 type vxlan external dstport ${VXLAN_PORT} local 172.31.60.11`, "ip link set vxlan0 up mtu 1450", "ip link set vxlan0 arp off",
+    `ip link add vxlan0 address 02:00:c0:00:02:15 type vxlan external dstport ${VXLAN_PORT} local 172.31.60.11`, "ip link set vxlan0 arp off", "ip link set vxlan0 up mtu 1450",
     "ip address add 169.254.1.1/32 dev br-pods", "ip route add 10.244.1.10/32 dev br-pods", "ip route add 10.244.1.11/32 dev br-pods",
   ]) lab.run("node", command);
+  for (const device of ["br-pods", "vxlan0"]) lab.enableIpv6("node", device);
+  lab.run("node", "ip -6 address add fd00:244:1::1/64 dev br-pods nodad");
   let table = 100;
   for (const [address, identity] of Object.entries(identities)) {
-    lab.run("node", `ip route add default encap ip id ${identity} dst 172.31.60.21 dev vxlan0 table ${++table}`);
-    lab.run("node", `ip rule add from ${address} lookup ${table}`);
+    const ip = address.includes(":") ? "ip -6" : "ip -4";
+    lab.run("node", `${ip} route add default encap ip id ${identity} dst 172.31.60.21 dev vxlan0 table ${++table}`);
+    lab.run("node", `${ip} rule add from ${address} lookup ${table}`);
   }
   lab.run("node", "ip rule add to 10.244.1.0/24 lookup main priority 1");
+  lab.run("node", "ip -6 rule add to fd00:244:1::/64 lookup main priority 1");
   forwards(lab, "node");
 }
 
 function forwards(lab: LabNetwork, namespace: Namespace): void {
   // A veth carries what a card would cut: encapsulated super-frames of 64 KiB, which no wire has.
   lab.run(namespace, "ethtool -K eth0 tx-udp_tnl-segmentation off tx-udp_tnl-csum-segmentation off");
-  lab.run(namespace, "sh -c", "echo 1 > /proc/sys/net/ipv4/ip_forward; for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $f; done");
+  lab.run(namespace, "sh -c", "echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding; for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $f; done");
 }
 
-/** The laboratory's model with another tunnel protocol. */
-export function modelWith(values: string): { readonly path: string; forget(): void } {
+/** The laboratory's model, with other values where `change` makes them so. */
+export function modelWith(change: (values: string) => string = (values) => values): { readonly path: string; forget(): void } {
   const folder = mkdtempSync(join(tmpdir(), "egwsim-model-"));
   chmodSync(folder, 0o755);
   writeFileSync(join(folder, "cluster.yaml"), readFileSync(join(root, "fixtures/lab/cluster.yaml")));
-  writeFileSync(join(folder, "values.yaml"), values);
+  writeFileSync(join(folder, "values.yaml"), change(readFileSync(join(root, "fixtures/lab/values.yaml"), "utf8")));
   return { path: folder, forget: () => rmSync(folder, { recursive: true, force: true }) };
 }

@@ -3,14 +3,14 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LabNetwork, says } from "../../scripts/lab/network.mjs";
-import { seenAddress, SERVER, startServers, talkSlowly } from "./conversations.ts";
+import { seenAddress, SERVER, SERVER6, startServers, talkSlowly } from "./conversations.ts";
 import { egwsimGateway, LiveNode, modelWith } from "./live-nodes.ts";
 import { liveIsMissing, titled } from "./skipping.ts";
 
 const missing = liveIsMissing();
 
 describe.skipIf(missing !== "")(titled("a reload", missing), () => {
-  const lab = new LabNetwork(), model = modelWith(""), file = join(model.path, "cluster.yaml"), original = readFileSync(file, "utf8");
+  const lab = new LabNetwork(), model = modelWith(), file = join(model.path, "cluster.yaml"), original = readFileSync(file, "utf8");
   let source: LiveNode, gateway: LiveNode;
 
   /** Changes the manifests; `expected`: what both nodes then say. */
@@ -42,6 +42,15 @@ describe.skipIf(missing !== "")(titled("a reload", missing), () => {
     await change(original.replace("egressIP: 192.0.2.102", "egressIP: 192.0.2.101"), "manifests taken over: epoch 2");
     expect(seenAddress(lab, "pod-b")).toBe("192.0.2.101");
     await done;
+  });
+
+  it("takes an IPv6 policy away and gives it back: without it the pod leaves by its own node", async () => {
+    const changed = original.replace("egressIP: 192.0.2.102", "egressIP: 192.0.2.101");
+    expect(seenAddress(lab, "pod-a", SERVER6)).toBe("2001:db8:2::101");
+    await change(changed.replace('destinationCIDRs: ["2001:db8:113::/64"]', 'destinationCIDRs: ["2001:db8:114::/64"]'), "manifests taken over: epoch 3");
+    expect(seenAddress(lab, "pod-a", SERVER6)).toBe("2001:db8:2::11");
+    await change(changed, "manifests taken over: epoch 4");
+    expect(seenAddress(lab, "pod-a", SERVER6)).toBe("2001:db8:2::101");
   });
 
   it("leaves what is in force where the manifests are bad, and says what is wrong and where", async () => {

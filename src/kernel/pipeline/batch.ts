@@ -21,6 +21,7 @@ import { clusterFind, destinationOf, isIcmp, isIpv6, protoOf, readHeaders, sourc
 import { answeredFlow, flowIdentity, flowOf, flowPorts, flowSettle } from "./flows.ts";
 import { ingest } from "./ingest.ts";
 import { learnWay } from "./learn.ts";
+import { forgetNextHop, isLive, keepForWires } from "./live-exit.ts";
 import { enterNode, enterPod } from "./nodes.ts";
 import { settleOpener } from "./opener.ts";
 import { checkReply, restoreReply } from "./replies.ts";
@@ -54,8 +55,11 @@ export function processBatch(cx: i32, first: i32, count: i32): void {
 
 /** OUT_… of a packet that goes its way hook by hook; its descriptor tells where it left, and as what. */
 function walked(cx: i32, d: i32, end: i32): i32 {
+  const live: boolean = isLive(cx);
   st32(cx + X_EXIT, 0);
+  if (live) forgetNextHop(cx);
   const outcome: i32 = processPacket(cx, d, end), pkt: i32 = ld32(cx + X_PACKET);
+  if (live) keepForWires(cx, pkt, d);
   st32(d + B_EXIT, ld32(cx + X_EXIT));
   st32(d + B_FRAME, ld32(pkt + P_FRAME));
   st32(d + B_LEN, ld32(pkt + P_LEN));

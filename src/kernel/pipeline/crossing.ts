@@ -13,6 +13,7 @@ import { A_IFINDEX, A_MAC, A_NODE, X_MADE } from "./layout-batch.ts";
 import { emitTunnel } from "./emit.ts";
 import { clusterFind, destinationOf, isIpv6, protoOf, readHeaders } from "./family.ts";
 import { flowPorts } from "./flows.ts";
+import { forgetNextHop, isLive, rememberNextHop } from "./live-exit.ts";
 import { nodeAt } from "./nodes.ts";
 
 /** Neighbour output of a device: its MAC, and the next hop's, a node's device or one derived from the address. `nextHop` is an
@@ -27,6 +28,7 @@ export function throughNeighbour(cx: i32, pkt: i32, ifindex: i32, nextHop: i32):
 export function neighbourMac(cx: i32, six: boolean, address: i32): i32 {
   const known: i32 = clusterFind(cx, six, address);
   if (known !== 0) return known + A_MAC;
+  if (six && isLive(cx)) rememberNextHop(cx, address);
   const made: i32 = ld32(cx + X_MADE);
   if (six && macOfInterface(made, address)) return made;
   // 02:fe and the address, of IPv6 its last word: a locally administered MAC that tells whose it is.
@@ -82,6 +84,7 @@ export function acrossWire(cx: i32, pkt: i32): boolean {
 }
 
 function arriveAt(cx: i32, pkt: i32, address: i32): void {
+  if (isLive(cx)) forgetNextHop(cx);
   st32(pkt + P_NODE, nodeAt(cx, ld32(address + A_NODE) - 1));
   st32(pkt + P_IFINDEX, ld32(address + A_IFINDEX));
   st32(pkt + P_MARK, 0);

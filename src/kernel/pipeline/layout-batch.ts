@@ -42,7 +42,9 @@ export const X_ROUTES: i32 = 112;
 export const X_SKETCH: i32 = 116;
 /** What fetch-ahead.ts has loaded; nobody reads it. */
 export const X_FETCHED: i32 = 120;
-export const X_SIZE: i32 = 128;
+/** Live: the IPv6 next hop that the packet under way was last handed to, 16 bytes; zeroes for none, or a simulated node. */
+export const X_NEXTHOP6: i32 = 128;
+export const X_SIZE: i32 = 144;
 
 export const STREAM_POD: i32 = 0;
 export const STREAM_OVERLAY: i32 = 1;
@@ -53,6 +55,8 @@ export const STREAM_COUNT: i32 = 4;
 export const XO_ASSUME_OUTSIDE: i32 = 1;
 /** Packets come from live devices: what was not seen did not happen, and nothing is made up for it. */
 export const XO_LIVE: i32 = 2;
+/** Bytes behind a live frame by which an answer that a program makes of it may be longer: at most 72 (deny-response.ts). */
+export const LIVE_GROWTH: i32 = 96;
 
 // ── Cluster address (slot of X_ADDRESSES) ────────────────────────────────────────────────────────────────────────────
 export const A_ADDRESS: i32 = 0;
@@ -91,6 +95,8 @@ export const B_WROTE: i32 = 52;
 export const B_OUTCOME: i32 = 68;
 /** Out: EXIT_…; B_FRAME and B_LEN then tell of the frame as it left. */
 export const B_EXIT: i32 = 72;
+/** Out, live, EXIT_DEVICE: X_NEXTHOP6, in the place of B_SHARD to B_REMOTE, which have been read. */
+export const B_NEXTHOP6: i32 = 36;
 export const B_SIZE: i32 = 76;
 
 /** Where a forwarded or delivered packet left the simulated nodes: at a pod, by a device, or into the tunnel to a node that is
