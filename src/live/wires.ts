@@ -56,12 +56,19 @@ export class Wires {
 
   get isWaiting(): boolean { return this.#sides.some((side) => side?.neighbours.isWaiting === true); }
 
+  /** Learns from a frame of another worker's queue, which that worker answers. */
+  hear(number: number, frame: number, length: number, now: number): void {
+    const side = this.#sides[number], bytes = this.#bytes, { around } = this.#epoch;
+    if (side === null || side === undefined || !isArp(bytes, frame, length)) return;
+    const sender = senderOf(bytes, frame), mac = senderMac(bytes, frame);
+    if (number === SIDE_PODS && around.podPeers.has(sender)) side.neighbours.introduce(sender, mac, now, around.podPeers.get(sender) ?? 0);
+    side.neighbours.learn(sender, mac, now, (waiting, waitingLength) => this.#address(side, waiting, waitingLength, mac));
+  }
+
   takeArp(port: Port, frame: number, length: number, now: number): void {
     const side = this.#sides[port.side], bytes = this.#bytes, { around } = this.#epoch;
     if (side === null || side === undefined || !isArp(bytes, frame, length)) return;
-    const sender = senderOf(bytes, frame), mac = senderMac(bytes, frame);
-    if (port.side === SIDE_PODS && around.podPeers.has(sender)) side.neighbours.introduce(sender, mac, now, around.podPeers.get(sender) ?? 0);
-    side.neighbours.learn(sender, mac, now, (waiting, waitingLength) => this.#address(side, waiting, waitingLength, mac));
+    this.hear(port.side, frame, length, now);
     if (answer(bytes, frame, port.side, around)) {
       this.#counters.add(ARP_ANSWERED, 1);
       side.outlet.put(frame, ARP_LENGTH);

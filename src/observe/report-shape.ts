@@ -171,6 +171,7 @@ export const reportSchema = z.strictObject({
     arp: z.strictObject({ answered: count, asked: count }),
     epochs: count.describe("Times that manifests took effect, the start included"),
     batches: count,
+    handedOver: count.describe("Frames that one worker read and another one processed, which has their flow"),
   }).optional().describe("egwsim tap only"),
   files: z.array(z.string()).describe("Written into --out, report.json included"),
   timing: z.strictObject({

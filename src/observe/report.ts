@@ -88,7 +88,7 @@ function livePart(live: LiveSummary, names: TableNames): Report["live"] {
   return {
     role: live.role, nodes: live.nodes.map((node) => names.node(node) ?? ""), emission: live.emission,
     sides: live.sides.map(({ side, devices, received, sent }) => ({ side, devices: [...devices], received: tally(received), sent: tally(sent) })),
-    lost: { ...live.lost }, arp: { ...live.arp }, epochs: live.epochs, batches: live.batches,
+    lost: { ...live.lost }, arp: { ...live.arp }, epochs: live.epochs, batches: live.batches, handedOver: live.handedOver,
   };
 }
 
