@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 napi_value mistake(napi_env env, const char *message) {
   napi_throw_type_error(env, NULL, message);
@@ -127,6 +128,12 @@ napi_value refuse(napi_env env, int error, const char *call, const char *subject
   put_text(env, object, "subject", subject);
   napi_throw(env, object);
   return NULL;
+}
+
+napi_value refuse_all(napi_env env, const int32_t *fds, size_t opened, const char *call, const char *subject) {
+  int error = errno;
+  for (size_t k = 0; k < opened; k++) close(fds[k]);
+  return refuse(env, error, call, subject);
 }
 
 void count_refusal(struct write_result *result, int error) {

@@ -7,8 +7,8 @@ static const struct {
 } CALLS[] = {
   {"openTap", open_tap}, {"readTap", read_tap}, {"writeTap", write_tap},
   {"setLink", set_link}, {"linkInfo", link_info},
-  {"openPacket", open_packet}, {"readPacket", read_packet}, {"writePacket", write_packet},
-  {"openUdp", open_udp}, {"readUdp", read_udp}, {"writeUdp", write_udp},
+  {"openPackets", open_packets}, {"readPacket", read_packet}, {"writePacket", write_packet},
+  {"openUdps", open_udps}, {"readUdp", read_udp}, {"writeUdp", write_udp},
   {"openWake", open_wake}, {"wake", wake}, {"waitReady", wait_ready},
   {"close", close_descriptor}, {"dropPrivileges", drop_privileges},
 };

@@ -55,6 +55,8 @@ bool frames_of(napi_env env, napi_callback_info info, uint32_t width, struct fra
 napi_value number(napi_env env, double value);
 // Throws an Error with code (errno's name), syscall and subject; returns NULL for the caller to return.
 napi_value refuse(napi_env env, int error, const char *call, const char *subject);
+// The same by errno, for a call that opens several descriptors: none of them stays open.
+napi_value refuse_all(napi_env env, const int32_t *fds, size_t opened, const char *call, const char *subject);
 napi_value mistake(napi_env env, const char *message);
 const char *errno_name(int error);
 void count_refusal(struct write_result *result, int error);
@@ -83,12 +85,12 @@ uint32_t segment(const uint8_t *frame, size_t length, const struct virtio_header
 napi_value open_tap(napi_env env, napi_callback_info info);
 napi_value set_link(napi_env env, napi_callback_info info);
 napi_value link_info(napi_env env, napi_callback_info info);
-napi_value open_packet(napi_env env, napi_callback_info info);
+napi_value open_packets(napi_env env, napi_callback_info info);
 napi_value read_tap(napi_env env, napi_callback_info info);
 napi_value write_tap(napi_env env, napi_callback_info info);
 napi_value read_packet(napi_env env, napi_callback_info info);
 napi_value write_packet(napi_env env, napi_callback_info info);
-napi_value open_udp(napi_env env, napi_callback_info info);
+napi_value open_udps(napi_env env, napi_callback_info info);
 napi_value read_udp(napi_env env, napi_callback_info info);
 napi_value write_udp(napi_env env, napi_callback_info info);
 napi_value open_wake(napi_env env, napi_callback_info info);

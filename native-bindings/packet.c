@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/virtio_net.h>
@@ -18,33 +19,63 @@
 // Slots that must be free before a frame is read: a super-frame of 64 KiB in segments of 1,448 bytes needs 46.
 #define SEGMENTS_AT_ONCE 64
 
-// openPacket(name, fanout): fanout 0 for one socket, else the group in which several share the frames by flow.
-napi_value open_packet(napi_env env, napi_callback_info info) {
-  napi_value values[MAX_ARGUMENTS];
-  char name[IFNAMSIZ] = "";
-  uint32_t fanout;
-  if (arguments(env, info, 2, values) == 0 || !text_of(env, values[0], name, sizeof name) || !uint_of(env, values[1], &fanout)) return NULL;
-  unsigned index = if_nametoindex(name);
-  if (index == 0) return refuse(env, errno, "if_nametoindex", name);
+// A socket of one interface, or -1 and the call that failed. `filtered`: it takes no frame as yet.
+static int open_one(unsigned index, bool filtered, const char **call) {
   // Bound to no protocol until everything is set, so that nothing of another interface gets in.
   int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0) return refuse(env, errno, "socket(AF_PACKET)", name);
+  *call = "socket(AF_PACKET)";
+  if (fd < 0) return fd;
   int on = 1, buffer = RECEIVE_BUFFER;
   struct packet_mreq promiscuous = {.mr_ifindex = (int)index, .mr_type = PACKET_MR_PROMISC};
   struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = (int)index};
-  int group = (int)(fanout & 0xffff) | (PACKET_FANOUT_HASH << 16);
-  const char *call = NULL;
+  struct sock_filter none = BPF_STMT(BPF_RET | BPF_K, 0);
+  struct sock_fprog filter = {.len = 1, .filter = &none};
   setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof buffer);
   setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof buffer);
-  if (setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof on) != 0) call = "PACKET_VNET_HDR";
-  else if (setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof on) != 0) call = "PACKET_IGNORE_OUTGOING";
-  else if (setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous, sizeof promiscuous) != 0) call = "PACKET_MR_PROMISC";
-  else if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0) call = "bind";
-  else if (fanout != 0 && setsockopt(fd, SOL_PACKET, PACKET_FANOUT, &group, sizeof group) != 0) call = "PACKET_FANOUT";
-  if (call == NULL) return number(env, fd);
+  if (setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof on) != 0) *call = "PACKET_VNET_HDR";
+  else if (setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof on) != 0) *call = "PACKET_IGNORE_OUTGOING";
+  else if (setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous, sizeof promiscuous) != 0) *call = "PACKET_MR_PROMISC";
+  else if (filtered && setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) != 0) *call = "SO_ATTACH_FILTER";
+  else if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0) *call = "bind";
+  else return fd;
   int error = errno;
   close(fd);
-  return refuse(env, error, call, name);
+  errno = error;
+  return -1;
+}
+
+// Makes sockets of one interface share its frames by flow (packet(7), PACKET_FANOUT_HASH); NULL, or the call that failed.
+static const char *share(const int32_t *fds, size_t count) {
+  // The first one's group gets a number that nobody else has, the others join it.
+  int group = (PACKET_FANOUT_HASH | PACKET_FANOUT_FLAG_UNIQUEID) << 16;
+  for (size_t k = 0; k < count; k++) {
+    if (setsockopt(fds[k], SOL_PACKET, PACKET_FANOUT, &group, sizeof group) != 0) return "PACKET_FANOUT";
+    socklen_t size = sizeof group;
+    if (k == 0 && getsockopt(fds[k], SOL_PACKET, PACKET_FANOUT, &group, &size) != 0) return "PACKET_FANOUT";
+    group = (group & 0xffff) | (PACKET_FANOUT_HASH << 16);
+  }
+  // Until now a frame would have come in by several of them.
+  int unused = 0;
+  for (size_t k = 0; k < count; k++)
+    if (setsockopt(fds[k], SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof unused) != 0) return "SO_DETACH_FILTER";
+  return NULL;
+}
+
+// openPackets(name, descriptors: Int32Array): a socket for each place of the array; several share the frames by flow.
+napi_value open_packets(napi_env env, napi_callback_info info) {
+  napi_value values[MAX_ARGUMENTS];
+  char name[IFNAMSIZ] = "";
+  int32_t *fds;
+  size_t count;
+  if (arguments(env, info, 2, values) == 0 || !text_of(env, values[0], name, sizeof name) || !words_of(env, values[1], &fds, &count)) return NULL;
+  unsigned index = if_nametoindex(name);
+  if (index == 0) return refuse(env, errno, "if_nametoindex", name);
+  const char *call = NULL;
+  size_t opened = 0;
+  for (; opened < count; opened++)
+    if ((fds[opened] = open_one(index, count > 1, &call)) < 0) return refuse_all(env, fds, opened, call, name);
+  call = count > 1 ? share(fds, count) : NULL;
+  return call == NULL ? NULL : refuse_all(env, fds, opened, call, name);
 }
 
 // readPacket(fd, memory, first, stride, count, lengths) → slots filled. A length of -1 marks a frame that did not fit.

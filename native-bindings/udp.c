@@ -22,30 +22,45 @@ uint32_t send_messages(int fd, struct mmsghdr *messages, uint32_t count, struct 
   return 1;
 }
 
-// openUdp(address, port, shared): bound to that address and no other. `shared`: further sockets may bind it (SO_REUSEPORT).
-napi_value open_udp(napi_env env, napi_callback_info info) {
+// A socket that is bound to the address and port, or -1 and the call that failed. `joins`: to those that have them already.
+static int open_one(const struct sockaddr_in *local, bool joins, const char **call) {
+  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  *call = "socket";
+  if (fd < 0) return fd;
+  // Tunnel packets of Cilium's have no outer checksum and no don't-fragment bit (recorded).
+  int on = 1, discover = IP_PMTUDISC_DONT, buffer = BUFFER;
+  setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof buffer);
+  setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof buffer);
+  if (setsockopt(fd, SOL_SOCKET, SO_NO_CHECK, &on, sizeof on) != 0) *call = "SO_NO_CHECK";
+  else if (setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &discover, sizeof discover) != 0) *call = "IP_MTU_DISCOVER";
+  else if (joins && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0) *call = "SO_REUSEPORT";
+  else if (bind(fd, (const struct sockaddr *)local, sizeof *local) != 0) *call = "bind";
+  else return fd;
+  int error = errno;
+  close(fd);
+  errno = error;
+  return -1;
+}
+
+// openUdps(address, port, descriptors: Int32Array): a socket for each place of the array, bound to that address and no other;
+// several share the datagrams by flow (SO_REUSEPORT).
+napi_value open_udps(napi_env env, napi_callback_info info) {
   napi_value values[MAX_ARGUMENTS];
   uint32_t address, port;
-  bool shared;
-  if (arguments(env, info, 3, values) == 0 || !uint_of(env, values[0], &address) || !uint_of(env, values[1], &port) || !bool_of(env, values[2], &shared)) return NULL;
+  int32_t *fds;
+  size_t count;
+  if (arguments(env, info, 3, values) == 0 || !uint_of(env, values[0], &address) || !uint_of(env, values[1], &port) || !words_of(env, values[2], &fds, &count)) return NULL;
   struct sockaddr_in local = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(address)};
   char subject[32], text[INET_ADDRSTRLEN];
   snprintf(subject, sizeof subject, "%s:%u", inet_ntop(AF_INET, &local.sin_addr, text, sizeof text), port & 0xffff);
-  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0) return refuse(env, errno, "socket", subject);
-  // Tunnel packets of Cilium's have no outer checksum and no don't-fragment bit (recorded).
-  int on = 1, discover = IP_PMTUDISC_DONT, buffer = BUFFER;
   const char *call = NULL;
-  setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof buffer);
-  setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof buffer);
-  if (setsockopt(fd, SOL_SOCKET, SO_NO_CHECK, &on, sizeof on) != 0) call = "SO_NO_CHECK";
-  else if (setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &discover, sizeof discover) != 0) call = "IP_MTU_DISCOVER";
-  else if (shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0) call = "SO_REUSEPORT";
-  else if (bind(fd, (struct sockaddr *)&local, sizeof local) != 0) call = "bind";
-  if (call == NULL) return number(env, fd);
-  int error = errno;
-  close(fd);
-  return refuse(env, error, call, subject);
+  for (size_t opened = 0; opened < count; opened++) {
+    if ((fds[opened] = open_one(&local, opened > 0, &call)) < 0) return refuse_all(env, fds, opened, call, subject);
+    // The first one shares only when it is bound: so it was alone, and no other program's sockets are in the group.
+    int on = 1;
+    if (opened == 0 && count > 1 && setsockopt(fds[0], SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0) return refuse_all(env, fds, 1, "SO_REUSEPORT", subject);
+  }
+  return NULL;
 }
 
 // readUdp(fd, memory, first, stride, count, lengths, senders) → datagrams read. senders: Int32Array, two words a datagram:

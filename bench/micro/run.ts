@@ -1,6 +1,7 @@
 // Puts the questions to benny, one suite each with a case per build, and turns its samples into nanoseconds.
 import benny from "benny";
 import { spreadOf } from "../lib/median.ts";
+import { handOverQuestions } from "./cases/hand-over.ts";
 import { packetQuestions } from "./cases/packets.ts";
 import { tableQuestions } from "./cases/tables.ts";
 import type { Answer, Question } from "./question.ts";
@@ -12,7 +13,7 @@ const MAX_TIME = 0.4, MIN_SAMPLES = 10;
 export async function runMicro(): Promise<Answer[]> {
   const bed = new TestBed();
   const answers: Answer[] = [];
-  for (const question of [...tableQuestions(bed), ...packetQuestions(bed)]) answers.push(...(await ask(question)));
+  for (const question of [...tableQuestions(bed), ...packetQuestions(bed), ...handOverQuestions(bed)]) answers.push(...(await ask(question)));
   return answers;
 }
 

@@ -16,6 +16,8 @@ export interface OptionSpec {
   readonly choices?: readonly string[];
 }
 
+/** Of `replay` and of `tap`. */
+export const MAX_WORKERS = 16;
 export const DEFAULT_TRACE_PACKETS = 10_000;
 export const DEFAULT_MAX_FLOWS = 1_000_000;
 export const DEFAULT_SEED = 1;

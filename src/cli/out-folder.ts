@@ -2,7 +2,7 @@ import { constants } from "node:fs";
 import { access, mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { profileName } from "../engine/worker-protocol.ts";
-import { MAX_WORKERS } from "./replay-settings.ts";
+import { MAX_WORKERS } from "./option-list.ts";
 import type { InputProblem } from "../cluster/input-error.ts";
 
 /** Every name that a run may write; --force touches no other. */

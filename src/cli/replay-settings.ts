@@ -3,10 +3,8 @@ import { closestName } from "../cluster/spelling.ts";
 import { TRACE_ALL_PACKETS, type KernelBuild, type OutputKind, type Semantics } from "../engine/replay-options.ts";
 import { readCapturePoints, type CapturePoints } from "./capture-point.ts";
 import { UsageError } from "./failure.ts";
-import { DEFAULT_MAX_FLOWS, DEFAULT_SEED, DEFAULT_STATE_ENTRIES, DEFAULT_TRACE_PACKETS, OUTPUT_KINDS } from "./option-list.ts";
+import { DEFAULT_MAX_FLOWS, DEFAULT_SEED, DEFAULT_STATE_ENTRIES, DEFAULT_TRACE_PACKETS, MAX_WORKERS, OUTPUT_KINDS } from "./option-list.ts";
 import { settingProblem, type RawSetting, type RawSettings } from "./raw-setting.ts";
-
-export const MAX_WORKERS = 16;
 
 /** The checked wishes of one call of `egwsim replay`. */
 export interface ReplaySettings {

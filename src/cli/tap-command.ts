@@ -1,7 +1,7 @@
 // `egwsim tap`: its options and help; what does the work is imported when it really runs.
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { EXIT_CODE_HELP } from "./exit-code.ts";
-import { DEFAULT_MAX_FLOWS, DEFAULT_SEED, DEFAULT_TRACE_PACKETS, OUTPUT_KINDS } from "./option-list.ts";
+import { DEFAULT_MAX_FLOWS, DEFAULT_SEED, DEFAULT_TRACE_PACKETS, MAX_WORKERS, OUTPUT_KINDS } from "./option-list.ts";
 import type { SetExitCode } from "./replay-command.ts";
 import type { TapWords } from "./tap-settings.ts";
 import type { Terminal } from "./terminal.ts";
@@ -62,6 +62,7 @@ export function addTapCommand(program: Command, terminal: Terminal, setExitCode:
     new Option("--no-color", "no colour; so does the environment variable NO_COLOR"));
   add("Engine:",
     new Option("--duration <seconds>", "end by itself after so long").argParser(wholeNumber(1, 1e9)),
+    new Option("--workers <n>", "1 to 16, each with a queue of every device and a socket of the tunnel's port; flows and counters do not depend on it").argParser(wholeNumber(1, MAX_WORKERS)).default(1),
     new Option("--kernel <build>", "the datapath's build (default: wasm where it was built)").choices(["ts", "wasm"]),
     new Option("--seed <n>", "seed of the SNAT port draws").argParser(wholeNumber(0, 0xffffffff)).default(DEFAULT_SEED));
   command.addHelpText("after", `\n${EPILOGUE}\n${EXIT_CODE_HELP}`);

@@ -28,6 +28,7 @@ export interface TapWords {
   readonly quiet?: boolean;
   readonly color: boolean;
   readonly duration?: number;
+  readonly workers: number;
   readonly kernel?: KernelBuild;
   readonly seed: number;
 }

@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 import { setFlagsFromString } from "node:v8";
-import type * as typescriptKernel from "../kernel/index.ts";
+import * as typescriptKernel from "../kernel/index.ts";
+import { attach } from "../kernel/memory.ts";
 import { wasmKernelOn } from "./wasm-kernel.ts";
 
 /** The kernel's functions; every argument and result is a 32-bit integer. */
@@ -12,7 +13,6 @@ export type KernelKind = "ts" | "wasm";
 const INLINED_BYTECODE = 2000;
 
 const isSource = import.meta.url.endsWith(".ts");
-const source = isSource ? { kernel: await import("../kernel/index.ts"), ...(await import("../kernel/memory.ts")) } : null;
 const bound = new WeakMap<ArrayBufferLike, Kernel>();
 
 /** The built kernel is made for its memory (scripts/bind-kernel.mjs). */
@@ -30,7 +30,7 @@ function boundKernelOn(memory: ArrayBufferLike): Kernel {
  * `wasmUrl` is for callers that do not run from the built output. */
 export function kernelOn(memory: WebAssembly.Memory, kind: KernelKind, wasmUrl?: URL): Kernel {
   if (kind === "wasm") return wasmKernelOn(memory, wasmUrl);
-  if (source === null) return boundKernelOn(memory.buffer);
-  source.attach(memory.buffer);
-  return source.kernel;
+  if (!isSource) return boundKernelOn(memory.buffer);
+  attach(memory.buffer);
+  return typescriptKernel;
 }

@@ -18,7 +18,9 @@ const REGIONS = 2;
 function regionBytes(tables: DatapathTables): number { return clusterImageBytes(tables) * GROWTH; }
 
 /** Bytes that later epochs need of a run's memory. */
-export function epochBytes(tables: DatapathTables): number { return REGIONS * regionBytes(tables) + (tables.policyEntries.length + MORE_USES) * U_SIZE + 4096; }
+export function epochBytes(tables: DatapathTables, workers: number): number {
+  return REGIONS * regionBytes(tables) + workers * (tables.policyEntries.length + MORE_USES) * U_SIZE + 4096;
+}
 
 export class ClusterEpochs {
   /** Of all epochs so far: policies that are gone are still listed, so that their counters have a name. */

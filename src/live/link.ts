@@ -4,7 +4,7 @@ import { answer, ARP_LENGTH, ask, isArp, senderMac, senderOf } from "./arp.ts";
 import { ARP_ANSWERED, ARP_ASKED, DISCOVERY_ANSWERED, DISCOVERY_ASKED, type LiveCounters, LOST_UNRESOLVED } from "./live-counters.ts";
 import { macAt, putMac } from "./mac.ts";
 import { type NeighbourAddress, neighbour4, neighbourOf, putNeighbour6 } from "./neighbour-address.ts";
-import { advertise, answeringMac, ND_LENGTH, readMessage, solicit } from "./neighbour-discovery.ts";
+import { advertise, answeringMac, isIpv6, type Message, ND_LENGTH, readMessage, solicit } from "./neighbour-discovery.ts";
 import { Neighbours, UNKNOWN, type WaitingRoom } from "./neighbours.ts";
 import type { Outlet } from "./outlet.ts";
 import { SIDE_PODS } from "./sides.ts";
@@ -30,28 +30,47 @@ export class Link {
 
   get #isAtPods(): boolean { return this.outlet.port.side === SIDE_PODS; }
 
+  /** Learns from a frame of ARP or neighbour discovery that another worker read, and answers. */
+  hear(frame: number, length: number, now: number, around: Surroundings): void {
+    const bytes = this.#bytes;
+    if (!isIpv6(bytes, frame)) {
+      if (isArp(bytes, frame, length)) this.#hearArp(frame, now, around);
+      return;
+    }
+    const message = readMessage(bytes, frame, length);
+    if (message !== null) this.#hearDiscovery(message, now, around);
+  }
+
   /** Learns from a frame whose EtherType says ARP, and answers it where that is for something here. */
   takeArp(frame: number, length: number, now: number, around: Surroundings): void {
     const bytes = this.#bytes;
     if (!isArp(bytes, frame, length)) return;
-    const sender = senderOf(bytes, frame);
-    this.#learn(sender, neighbour4(sender), senderMac(bytes, frame), true, now, around);
+    this.#hearArp(frame, now, around);
     if (!answer(bytes, frame, this.#isAtPods, around)) return;
     this.#counters.add(ARP_ANSWERED, 1);
     this.outlet.put(frame, ARP_LENGTH);
+  }
+
+  #hearArp(frame: number, now: number, around: Surroundings): void {
+    const sender = senderOf(this.#bytes, frame);
+    this.#learn(sender, neighbour4(sender), senderMac(this.#bytes, frame), true, now, around);
   }
 
   /** Learns from a frame of neighbour discovery. `mayAnswer`: answers a question for something here, in the frame's place. */
   takeDiscovery(frame: number, length: number, mayAnswer: boolean, now: number, around: Surroundings): void {
     const bytes = this.#bytes, message = readMessage(bytes, frame, length);
     if (message === null) return;
-    const told = message.isSolicitation ? message.source : message.target;
-    if (message.mac >= 0) this.#learn(told, neighbourOf(told), message.mac, message.overrides, now, around);
+    this.#hearDiscovery(message, now, around);
     const mac = message.isSolicitation && mayAnswer ? answeringMac(message, macAt(bytes, frame), this.#isAtPods, around) : null;
     if (mac === null) return;
     advertise(bytes, frame, message, mac);
     this.#counters.add(DISCOVERY_ANSWERED, 1);
     this.outlet.put(frame, ND_LENGTH);
+  }
+
+  #hearDiscovery(message: Message, now: number, around: Surroundings): void {
+    const told = message.isSolicitation ? message.source : message.target;
+    if (message.mac >= 0) this.#learn(told, neighbourOf(told), message.mac, message.overrides, now, around);
   }
 
   #learn(address: LinkAddress, neighbour: NeighbourAddress, mac: number, overrides: boolean, now: number, around: Surroundings): void {

@@ -23,8 +23,10 @@ export const ARP_ASKED = ARP_ANSWERED + 1;
 export const DISCOVERY_ANSWERED = ARP_ASKED + 1;
 export const DISCOVERY_ASKED = DISCOVERY_ANSWERED + 1;
 export const BATCHES = DISCOVERY_ASKED + 1;
+/** Frames that the worker read and another one's shards own. */
+export const HANDED_OVER = BATCHES + 1;
 /** Seconds in the kernel. */
-export const KERNEL_TIME = BATCHES + 1;
+export const KERNEL_TIME = HANDED_OVER + 1;
 const WORDS = KERNEL_TIME + 1;
 
 export function counterBuffer(workers: number): SharedArrayBuffer { return new SharedArrayBuffer(workers * WORDS * 8); }
@@ -32,8 +34,6 @@ export function counterBuffer(workers: number): SharedArrayBuffer { return new S
 /** One worker's row. */
 export class LiveCounters {
   readonly #row: Float64Array;
-  /** Packets that this worker received, ignored ones included. */
-  received = 0;
 
   constructor(buffer: SharedArrayBuffer, worker: number) {
     this.#row = new Float64Array(buffer, worker * WORDS * 8, WORDS);
@@ -41,7 +41,6 @@ export class LiveCounters {
 
   receive(side: number, bytes: number, time: number): void {
     const row = this.#row, at = RECEIVED + side * RECEIVED_WORDS;
-    this.received++;
     (row[at] as number)++;
     row[at + 1] = (row[at + 1] as number) + bytes;
     if (row[at + 2] === 0) row[at + 2] = time;

@@ -1,7 +1,7 @@
 // A live worker's loop: wait for frames, take a batch, walk it through the datapath, write what leaves.
 import { performance } from "node:perf_hooks";
 import { receiveMessageOnPort } from "node:worker_threads";
-import { B_SIZE, LIVE_GROWTH, STREAM_OVERLAY, X_ADDRESSES, X_ADDRESSES6, X_CURSORS, X_LIMITS, X_NODES } from "../kernel/pipeline/layout-batch.ts";
+import { B_LEN, B_NOW, B_SIZE, B_WROTE, LIVE_GROWTH, STREAM_OVERLAY, X_ADDRESSES, X_ADDRESSES6, X_CURSORS, X_LIMITS, X_NODES } from "../kernel/pipeline/layout-batch.ts";
 import { AddressBook4, AddressBook6 } from "../engine/address-book.ts";
 import { CLOCK_START } from "../engine/chunk-filler.ts";
 import type { Kernel } from "../engine/kernel-instance.ts";
@@ -14,16 +14,19 @@ import { Steering } from "../engine/steer.ts";
 import { COMMAND_END } from "../engine/worker-protocol.ts";
 import type { IgnoredReason } from "../observe/run-result.ts";
 import { Entrance, ETH_HEADER, OUTER_HEADERS } from "./entrance.ts";
-import { BATCHES, KERNEL_TIME, LiveCounters } from "./live-counters.ts";
-import { COMMAND_EPOCH, type Epoch, LIVE_COMMAND, LIVE_NOW, LIVE_POSTED, LIVE_SLOTS, type LiveEnd, type LiveTask } from "./live-protocol.ts";
+import { HandOvers, LEAST_ROOM } from "./hand-overs.ts";
+import { BATCHES, HANDED_OVER, KERNEL_TIME, LiveCounters } from "./live-counters.ts";
+import { COMMAND_EPOCH, COMMAND_STOP_READING, type Epoch, LIVE_COMMAND, LIVE_NOW, LIVE_POSTED, LIVE_READ, LIVE_SLOTS, type LiveEnd, type LiveTask } from "./live-protocol.ts";
 import { isGroup, macAt } from "./mac.ts";
 import type { Native } from "./native.ts";
 import { isDiscovery, isForProgram } from "./neighbour-discovery.ts";
 import { type Port, SIDE_OUTSIDE, SIDE_PODS, SIDE_TUNNEL } from "./sides.ts";
 import { Wires } from "./wires.ts";
 
-/** Bytes before each frame: the outer headers that a socket took off. */
+/** Bytes before each frame: the outer headers that a socket took off; of a frame that is handed over, what is said of it. */
 export const HEADROOM = 64;
+/** That is the descriptor, what comes in of it, and: the side whose neighbours the frame tells of, -1 where it is a packet. */
+const DESCRIBED_WORDS = B_WROTE >> 2, TELLS_OF = B_WROTE, NOTHING = -1;
 const ETHERTYPE_ARP = 0x0806, ETHERTYPE_LLDP = 0x88cc;
 /** Between looks at what waits for a neighbour, and at most between looks at anything. */
 const WAITING_MS = 100, IDLE_MS = 1000;
@@ -35,16 +38,22 @@ export class LiveLoop {
   readonly #bytes: Uint8Array;
   readonly #words: Int32Array;
   readonly #control: Int32Array;
+  readonly #framesRead: BigInt64Array;
   readonly #counters: LiveCounters;
   readonly #lengths: Int32Array;
   readonly #senders: Int32Array;
   readonly #wires: Wires;
+  readonly #handOvers: HandOvers;
   #epoch: Epoch;
   #steering: Steering;
   #entrance: Entrance;
   #slot = 0;
   #described = 0;
+  /** Number of the frame under way, among those that all workers read. */
+  #number = 0;
   #doneCommand = 0;
+  #reads = true;
+  #fault: LiveEnd["fault"] = null;
   /** Of the batch under way: seconds since 1970, nanoseconds, the datapath's clock. */
   #seconds = 0;
   #nanoseconds = 0;
@@ -57,10 +66,12 @@ export class LiveLoop {
     this.#bytes = new Uint8Array(task.memory.buffer);
     this.#words = new Int32Array(task.memory.buffer);
     this.#control = new Int32Array(task.control);
+    this.#framesRead = new BigInt64Array(task.control, LIVE_READ * 4, 1);
     this.#counters = new LiveCounters(task.counters, task.worker);
     this.#lengths = new Int32Array(task.area.count);
     this.#senders = new Int32Array(2 * task.area.count);
     this.#wires = new Wires(task, native, this.#bytes, this.#words, this.#counters);
+    this.#handOvers = new HandOvers(task.handOvers, task.worker, this.#words, native);
     this.#epoch = task.epoch;
     ({ steering: this.#steering, entrance: this.#entrance } = this.#enter(task.epoch));
   }
@@ -75,24 +86,34 @@ export class LiveLoop {
     return { steering, entrance: new Entrance(steering, books, new Set(epoch.nodesHere), epoch.tunnelPort) };
   }
 
-  /** Until it is told to end, or a device goes away. */
+  /** Until it is told to end. Of a device that goes away the main thread hears at once. */
   run(): LiveEnd {
-    const { ports, wake } = this.#task;
-    const descriptors = Int32Array.of(wake, ...ports.map(({ fd }) => fd)), ready = new Int32Array(descriptors.length);
+    const { ports, worker, handOvers: { wakes } } = this.#task, wake = wakes[worker] ?? -1, handOvers = this.#handOvers;
+    const all = Int32Array.of(wake, ...ports.map(({ fd }) => fd)), ready = new Int32Array(all.length), wakeOnly = all.subarray(0, 1);
     for (;;) {
-      this.#native.waitReady(descriptors, ready, this.#wires.isWaiting ? WAITING_MS : IDLE_MS);
-      if (Atomics.load(this.#control, LIVE_POSTED) !== this.#doneCommand && !this.#obey()) return { fault: null };
-      const milliseconds = performance.timeOrigin + performance.now();
-      this.#seconds = Math.floor(milliseconds / 1000);
-      this.#nanoseconds = Math.floor((milliseconds % 1000) * 1e6);
-      this.#now = CLOCK_START + Math.floor(Math.max(0, milliseconds - this.#task.started) / 1000);
-      for (const [k, port] of ports.entries()) {
-        if (ready[k + 1] === 0) continue;
-        const fault = this.#serve(port);
-        if (fault !== null) return { fault };
-      }
-      this.#wires.ask(milliseconds);
+      const mayRead = this.#reads && handOvers.room >= LEAST_ROOM, mayRest = handOvers.mayRest(this.#reads && !mayRead);
+      ready.fill(0);
+      this.#native.waitReady(mayRead ? all : wakeOnly, ready, !mayRest ? 0 : this.#wires.isWaiting ? WAITING_MS : IDLE_MS);
+      handOvers.goOn();
+      this.#readClock();
+      if (Atomics.load(this.#control, LIVE_POSTED) !== this.#doneCommand && !this.#obey()) return this.#finish();
+      for (const [k, port] of ports.entries()) if (this.#reads && ready[k + 1] !== 0 && handOvers.room >= LEAST_ROOM) this.#serve(port);
+      for (const each of handOvers.incoming) this.#takeOver(each);
+      this.#wires.ask(this.#seconds * 1000);
     }
+  }
+
+  #readClock(): void {
+    const milliseconds = performance.timeOrigin + performance.now();
+    this.#seconds = Math.floor(milliseconds / 1000);
+    this.#nanoseconds = Math.floor((milliseconds % 1000) * 1e6);
+    this.#now = CLOCK_START + Math.floor(Math.max(0, milliseconds - this.#task.started) / 1000);
+  }
+
+  /** By now nobody reads, so that what is handed over comes to an end. */
+  #finish(): LiveEnd {
+    while (this.#handOvers.isWaitedFor) for (const each of this.#handOvers.incoming) this.#takeOver(each);
+    return { fault: this.#fault };
   }
 
   /** Carries out the main thread's command; false when it is to end. */
@@ -103,6 +124,8 @@ export class LiveLoop {
     if (command === COMMAND_EPOCH) {
       for (let sent = receiveMessageOnPort(port); sent !== undefined; sent = receiveMessageOnPort(port)) this.#epoch = sent.message as Epoch;
       ({ steering: this.#steering, entrance: this.#entrance } = this.#enter(this.#epoch));
+    } else if (command === COMMAND_STOP_READING) {
+      this.#reads = false;
     } else {
       runShardCommand(this.#kernel, addresses, command, Atomics.load(this.#control, LIVE_NOW));
     }
@@ -111,30 +134,57 @@ export class LiveLoop {
   }
 
   /** One batch of a port that has frames. */
-  #serve(port: Port): LiveEnd["fault"] {
+  #serve(port: Port): void {
     const { area } = this.#task;
     let count: number;
     try {
-      count = this.#read(port);
+      // A frame takes at most one slot of each ring.
+      count = this.#read(port, Math.min(area.count - 1, this.#handOvers.room));
     } catch (error) {
-      const { message, code, syscall } = error as Error & { code?: string; syscall?: string };
-      return { title: port.title, error: { message, code: code ?? "", syscall: syscall ?? "read" } };
+      return this.#giveUp(port, error as Error & { code?: string; syscall?: string });
     }
-    if (count === 0) return null;
+    if (count === 0) return;
     this.#beginBatch();
     const largest = area.stride - HEADROOM - LIVE_GROWTH;
+    this.#number = Number(Atomics.add(this.#framesRead, 0, BigInt(count)));
     for (let k = 0; k < count; k++) {
+      this.#number++;
       const at = area.at + HEADROOM + k * area.stride, length = this.#lengths[k] as number;
       if (length < 0 || length > largest) this.#ignore(port.side, "too-long", Math.max(length, 0));
       else if (port.kind === "udp") this.#takeDatagram(port, at, length, this.#senders[2 * k] as number);
       else this.#takeFrame(port, at, length);
     }
+    this.#handOvers.publish();
     this.#finishBatch();
-    return null;
   }
 
-  #read({ kind, fd }: Port): number {
-    const { area } = this.#task, first = area.at + HEADROOM, count = area.count - 1;
+  #giveUp({ title }: Port, { message, code, syscall }: Error & { code?: string; syscall?: string }): void {
+    this.#reads = false;
+    this.#fault ??= { title, error: { message, code: code ?? "", syscall: syscall ?? "read" } };
+    this.#task.port.postMessage({ kind: "fault" });
+  }
+
+  /** One batch of what another worker hands over. */
+  #takeOver(from: HandOvers["incoming"][number]): void {
+    const words = this.#words, { addresses, area } = this.#task, count = Math.min(from.ring.waiting, area.count - 1);
+    if (count === 0) return;
+    this.#beginBatch();
+    for (let k = 0; k < count; k++) {
+      const slot = from.ring.slot(k), side = words[(slot + TELLS_OF) >> 2] as number;
+      if (side !== NOTHING) {
+        this.#wires.hear(side, slot + HEADROOM, words[(slot + B_LEN) >> 2] as number, this.#seconds * 1000);
+        continue;
+      }
+      const at = (addresses.descriptors[this.#slot] as number) + this.#described++ * B_SIZE;
+      words.copyWithin(at >> 2, slot >> 2, (slot >> 2) + DESCRIBED_WORDS);
+      words[(at + B_NOW) >> 2] = this.#now;
+    }
+    this.#finishBatch();
+    this.#handOvers.release(from, count);
+  }
+
+  #read({ kind, fd }: Port, count: number): number {
+    const { area } = this.#task, first = area.at + HEADROOM;
     if (kind === "tap") return this.#native.readTap(fd, this.#bytes, first, area.stride, count, this.#lengths);
     if (kind === "packet") return this.#native.readPacket(fd, this.#bytes, first, area.stride, count, this.#lengths);
     return this.#native.readUdp(fd, this.#bytes, first, area.stride, count, this.#lengths, this.#senders);
@@ -153,6 +203,7 @@ export class LiveLoop {
     const type = ((bytes[frame + 12] as number) << 8) | (bytes[frame + 13] as number);
     if (type === ETHERTYPE_ARP) {
       this.#ignore(port.side, "arp", length);
+      this.#tellAll(port.side, frame, length);
       return this.#wires.takeArp(port, frame, length, this.#seconds * 1000);
     }
     if (type !== IPV4.etherType && type !== IPV6.etherType) return this.#ignore(port.side, type === ETHERTYPE_LLDP ? "lldp" : "not-ip", length);
@@ -168,6 +219,7 @@ export class LiveLoop {
     if (book6.length === 0) return "ipv6";
     if (!isDiscovery(bytes, frame, length)) return this.#entrance.steer(IPV6, bytes, ip, length - ETH_HEADER, port.side);
     const isAtPods = port.side === SIDE_PODS, goesOn = isForProgram(bytes, frame, length, isAtPods, around);
+    this.#tellAll(port.side, frame, length);
     this.#wires.takeDiscovery(port, frame, length, !goesOn, this.#seconds * 1000);
     if (!goesOn) return "neighbour-discovery";
     return isAtPods ? this.#entrance.steer(IPV6, bytes, ip, length - ETH_HEADER, port.side) : this.#entrance.steerSolicitation(bytes, ip);
@@ -180,13 +232,29 @@ export class LiveLoop {
     this.#describe(SIDE_TUNNEL, ip + this.#steering.innerOffset, OUTER_HEADERS + length - this.#steering.innerOffset);
   }
 
+  /** The packet goes into the batch, or to the worker that has its flow. */
   #describe(side: number, frame: number, length: number): void {
-    const { addresses, worker, workers } = this.#task;
+    const { addresses, worker, workers } = this.#task, owner = this.#steering.shard % workers;
     this.#counters.receive(side, length, this.#seconds);
-    const at = (addresses.descriptors[this.#slot] as number) + this.#described++ * B_SIZE;
-    // Numbers of the workers' packets interleave, so that each is given once.
-    const sequence = (this.#counters.received - 1) * workers + worker + 1;
-    putDescriptor(this.#words, at, this.#steering, frame, length, length, sequence, this.#seconds, this.#nanoseconds, this.#now);
+    if (owner === worker) return this.#putDescriptor((addresses.descriptors[this.#slot] as number) + this.#described++ * B_SIZE, frame, length);
+    const slot = this.#handOvers.claim(owner);
+    this.#bytes.copyWithin(slot + HEADROOM, frame, frame + length);
+    this.#putDescriptor(slot, slot + HEADROOM, length);
+    this.#words[(slot + TELLS_OF) >> 2] = NOTHING;
+    this.#counters.add(HANDED_OVER, 1);
+  }
+
+  #putDescriptor(at: number, frame: number, length: number): void {
+    putDescriptor(this.#words, at, this.#steering, frame, length, length, this.#number, this.#seconds, this.#nanoseconds, this.#now);
+  }
+
+  /** What a frame tells of a neighbour may be what another worker's packets wait for. */
+  #tellAll(side: number, frame: number, length: number): void {
+    for (const slot of this.#handOvers.claimAll()) {
+      this.#bytes.copyWithin(slot + HEADROOM, frame, frame + length);
+      this.#words[(slot + B_LEN) >> 2] = length;
+      this.#words[(slot + TELLS_OF) >> 2] = side;
+    }
   }
 
   #beginBatch(): void {

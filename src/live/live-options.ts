@@ -12,6 +12,8 @@ export interface DeviceWish extends DeviceName {
 }
 
 export interface LiveOptions extends DatapathOptions {
+  /** 1 to 16, each with a queue of every device. */
+  readonly workers: number;
   readonly role: Role;
   /** Names; empty: by role. */
   readonly nodes: readonly string[];

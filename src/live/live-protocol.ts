@@ -5,16 +5,20 @@ import type { ClusterAddress, ClusterAddress6 } from "../engine/image/cluster-ad
 import type { KernelBuild } from "../engine/replay-options.ts";
 import type { SteeredServices } from "../engine/service-book.ts";
 import type { WorkerAddresses } from "../engine/worker-protocol.ts";
+import type { HandOverPlan } from "./hand-overs.ts";
 import type { WaitingRoom } from "./neighbours.ts";
 import type { Emission, Port } from "./sides.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 /** Words of the control block: a number that grows with every command, the command (COMMAND_…), the clock for garbage
- * collection. Then, by worker and slot: 1 while the main thread still writes the slot's captures. */
-export const LIVE_POSTED = 0, LIVE_COMMAND = 1, LIVE_NOW = 2, LIVE_SLOTS = 8;
+ * collection, frames that all workers have read (64 bits). Then, by worker and slot: 1 while the main thread still writes the
+ * slot's captures. */
+export const LIVE_POSTED = 0, LIVE_COMMAND = 1, LIVE_NOW = 2, LIVE_READ = 4, LIVE_SLOTS = 8;
 
 /** Takes over what the main thread sent by message: a new epoch of the tables. */
 export const COMMAND_EPOCH = 16;
+/** Reads no more from the devices; what other workers hand over is still taken. */
+export const COMMAND_STOP_READING = 17;
 
 /** What a worker needs to know of the cluster; replaced as a whole by a new epoch. */
 export interface Epoch {
@@ -54,7 +58,6 @@ export interface LiveTask {
   readonly control: SharedArrayBuffer;
   readonly counters: SharedArrayBuffer;
   readonly port: MessagePort;
-  readonly wake: number;
   readonly kernel: KernelBuild;
   readonly worker: number;
   readonly workers: number;
@@ -62,7 +65,9 @@ export interface LiveTask {
   readonly area: FrameArea;
   /** By side: frames that wait for a neighbour. */
   readonly waiting: readonly WaitingRoom[];
+  /** Queues and sockets of this worker's own. */
   readonly ports: readonly Port[];
+  readonly handOvers: HandOverPlan;
   readonly emission: Emission;
   readonly epoch: Epoch;
   /** Of port and backend draws. */
@@ -77,9 +82,10 @@ export interface LiveTask {
 export type LiveMessage =
   | { readonly kind: "done"; readonly command: number }
   | { readonly kind: "slot"; readonly slot: number; readonly packets: number }
+  | { readonly kind: "fault" }
   | { readonly kind: "raw"; readonly packets: Uint8Array };
 
-/** Why a worker ended before it was told to; null where it was. */
+/** How a worker ended. `fault`: of a device, after which it read no more; null where all went well. */
 export interface LiveEnd {
   readonly fault: { readonly title: string; readonly error: { readonly message: string; readonly code: string; readonly syscall: string } } | null;
 }

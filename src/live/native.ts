@@ -9,8 +9,9 @@ export interface Native {
   setLink(name: string, mtu: number, mac: Uint8Array, address: number, prefix: number): void;
   /** MTU of a device, 0 where there is none. */
   linkInfo(name: string, mac: Uint8Array): number;
-  openPacket(name: string, fanout: number): number;
-  openUdp(address: number, port: number, shared: boolean): number;
+  /** A socket for each of `descriptors`, which they go to; several share what comes in by flow. */
+  openPackets(name: string, descriptors: Int32Array): void;
+  openUdps(address: number, port: number, descriptors: Int32Array): void;
   readTap(fd: number, memory: Uint8Array, first: number, stride: number, count: number, lengths: Int32Array): number;
   readPacket(fd: number, memory: Uint8Array, first: number, stride: number, count: number, lengths: Int32Array): number;
   readUdp(fd: number, memory: Uint8Array, first: number, stride: number, count: number, lengths: Int32Array, senders: Int32Array): number;

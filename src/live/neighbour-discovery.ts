@@ -22,6 +22,11 @@ export const ND_LENGTH = OPTIONS + ND_OPTION_LEN;
 const UNSPECIFIED = 0n, ALL_NODES = (0xff02n << 112n) | 1n, SOLICITED_NODE = (0xff02n << 112n) | 0x1_ff00_0000n;
 const LOW_24 = 0xff_ffffn, LOW_32 = 0xffff_ffffn;
 
+/** By the frame's EtherType. */
+export function isIpv6(bytes: Uint8Array, frame: number): boolean {
+  return bytes[frame + 12] === IPV6.etherType >>> 8 && bytes[frame + 13] === (IPV6.etherType & 0xff);
+}
+
 /** Is the IPv6 frame a message of neighbour or router discovery? */
 export function isDiscovery(bytes: Uint8Array, frame: number, length: number): boolean {
   if (length <= ICMP || bytes[frame + NEXT_HEADER] !== IPV6.icmp) return false;

@@ -6,17 +6,21 @@ import type { DeviceWish, LiveOptions } from "./live-options.ts";
 import { deviceFault, type Native } from "./native.ts";
 import { type Port, SIDE_OUTSIDE, SIDE_PODS, SIDE_TUNNEL } from "./sides.ts";
 
-/** What a run listens to. close() may be called any number of times. */
+/** What a run listens to: a queue of each device for every worker. close() may be called any number of times. */
 export class OpenPorts {
-  readonly ports: Port[] = [];
+  readonly byWorker: readonly Port[][];
   /** Of the largest device. */
   mtu = 1500;
   readonly #native: Native;
   readonly #open = new Set<number>();
 
-  constructor(native: Native) {
+  constructor(native: Native, workers: number) {
     this.#native = native;
+    this.byWorker = Array.from({ length: workers }, () => []);
   }
+
+  /** Those of the first worker: the others' are queues of the same. */
+  get ports(): readonly Port[] { return this.byWorker[0] ?? []; }
 
   /** Throws InputError that says which device, which call and what right is missing; then nothing stays open. */
   openAll(options: LiveOptions, tables: DatapathTables, here: ReadonlySet<number>): void {
@@ -36,18 +40,22 @@ export class OpenPorts {
     if (wish === null) return;
     const title = `${wish.kind}:${wish.name}`, native = this.#native;
     try {
-      const fd = this.#keep(wish.kind === "tap" ? this.#tap(wish) : native.openPacket(wish.name, 0));
+      this.#add({ kind: wish.kind, side, title, address: 0 }, wish.kind === "tap" ? this.#taps(wish) : this.#keepAll((descriptors) => native.openPackets(wish.name, descriptors)));
       const { address, bits } = wish.address ?? { address: 0, bits: 0 };
       native.setLink(wish.name, wish.mtu, Uint8Array.from(wish.mac), address, bits);
       this.mtu = Math.max(this.mtu, native.linkInfo(wish.name, new Uint8Array(6)));
-      this.ports.push({ kind: wish.kind, side, fd, title, address: 0 });
     } catch (error) {
       throw deviceFault(error, title);
     }
   }
 
+  #taps({ name, persist }: DeviceWish): number[] {
+    const one = this.byWorker.length === 1;
+    return this.byWorker.map(() => this.#keep(one ? this.#onlyQueue(name, persist) : this.#native.openTap(name, true, persist)));
+  }
+
   /** A device that somebody made for several queues must be opened as such. */
-  #tap({ name, persist }: DeviceWish): number {
+  #onlyQueue(name: string, persist: boolean): number {
     try {
       return this.#native.openTap(name, false, persist);
     } catch (error) {
@@ -60,14 +68,25 @@ export class OpenPorts {
     if (address === 0) return;
     const title = `udp:${formatIpv4(address)}:${port}`;
     try {
-      this.ports.push({ kind: "udp", side: SIDE_TUNNEL, fd: this.#keep(this.#native.openUdp(address, port, false)), title, address: wireWord(address) });
+      this.#add({ kind: "udp", side: SIDE_TUNNEL, title, address: wireWord(address) }, this.#keepAll((descriptors) => this.#native.openUdps(address, port, descriptors)));
     } catch (error) {
       throw deviceFault(error, title);
     }
   }
 
-  /** A descriptor that wakes a worker. */
-  wake(): number { return this.#keep(this.#native.openWake()); }
+  #add(port: Omit<Port, "fd">, descriptors: readonly number[]): void {
+    for (const [worker, fd] of descriptors.entries()) this.byWorker[worker]?.push({ ...port, fd });
+  }
+
+  /** One for each worker, opened by one call. */
+  #keepAll(open: (descriptors: Int32Array) => void): number[] {
+    const descriptors = new Int32Array(this.byWorker.length);
+    open(descriptors);
+    return [...descriptors].map((fd) => this.#keep(fd));
+  }
+
+  /** A descriptor for each worker that wakes it. */
+  wakes(): number[] { return this.byWorker.map(() => this.#keep(this.#native.openWake())); }
 
   #keep(fd: number): number {
     this.#open.add(fd);

@@ -1,4 +1,4 @@
-// The main thread of a live run: open, give up privileges, start the worker; then keep the clock (garbage, map sizes, statistics)
+// The main thread of a live run: open, give up privileges, start the workers; then keep the clock (garbage, map sizes, statistics)
 // until it ends; gather what happened.
 import { performance } from "node:perf_hooks";
 import { InputError } from "../cluster/input-error.ts";
@@ -20,14 +20,15 @@ import { STREAM_OVERLAY, X_OPTIONS, X_WRITE, XO_LIVE } from "../kernel/pipeline/
 import { OUT_DROPPED, OUT_PASSED } from "../kernel/layout-flow.ts";
 import type { CaptureSummary, LiveSummary, RunResult } from "../observe/run-result.ts";
 import { ClusterEpochs, epochBytes } from "./cluster-epochs.ts";
+import { handOverBytes, planHandOvers, ringShape } from "./hand-overs.ts";
 import {
-  ARP_ANSWERED, ARP_ASKED, BATCHES, counterBuffer, CounterSums, DISCOVERY_ANSWERED, DISCOVERY_ASKED, KERNEL_TIME, LOST_NO_DEVICE, LOST_QUEUE_FULL,
-  LOST_REFUSED, LOST_UNRESOLVED,
+  ARP_ANSWERED, ARP_ASKED, BATCHES, counterBuffer, CounterSums, DISCOVERY_ANSWERED, DISCOVERY_ASKED, HANDED_OVER, KERNEL_TIME, LOST_NO_DEVICE,
+  LOST_QUEUE_FULL, LOST_REFUSED, LOST_UNRESOLVED,
 } from "./live-counters.ts";
 import { frameArea } from "./live-loop.ts";
 import type { LiveOptions } from "./live-options.ts";
 import type { Epoch, LiveEnd } from "./live-protocol.ts";
-import { controlBlock, LiveWorkerHandle, mustBeReadableToWorkers } from "./live-worker-handle.ts";
+import { controlBlock, LiveWorkers, mustBeReadableToWorkers } from "./live-workers.ts";
 import { deviceFault, loadNative, type Native } from "./native.ts";
 import type { WaitingRoom } from "./neighbours.ts";
 import { nodesHere } from "./nodes-here.ts";
@@ -39,8 +40,6 @@ import { SIDE_OUTSIDE, SIDE_PODS, SIDE_TUNNEL, SIDES } from "./sides.ts";
 const SECOND_MS = 1000, STOP_POLL_MS = 50;
 /** Frames of a side that wait for a neighbour at once. */
 const WAITING_FRAMES = 257;
-/** One worker: it reads and writes all devices. The datapath's state is in shards all the same. */
-const WORKERS = 1;
 
 export interface LiveStatistics {
   readonly seconds: number;
@@ -73,12 +72,12 @@ export interface LiveResult extends ReplayEnd {
 /** Devices first, which wants privileges: so a run's ports are open before anything else of it is there. */
 export async function runLive(options: LiveOptions, hooks: LiveHooks, isRoot: boolean): Promise<LiveResult> {
   const native = loadNative(), here = nodesHere(options.tables, options.role, options.nodes);
-  const ports = new OpenPorts(native);
+  const ports = new OpenPorts(native, options.workers);
   ports.openAll(options, options.tables, here);
   try {
-    const wake = ports.wake(), raw = options.emission === "raw" ? new RawEmitter() : null;
+    const wakes = ports.wakes(), raw = options.emission === "raw" ? new RawEmitter() : null;
     if (isRoot) giveUpPrivileges(native, options);
-    const run = new LiveRun(options, hooks, native, ports, here, wake, raw, await typescriptKernel(options.kernel));
+    const run = new LiveRun(options, hooks, native, ports, here, wakes, raw, await typescriptKernel(options.kernel));
     hooks.onReady([...here].map((node) => options.tables.nodes[node]?.name ?? ""), ports.ports.map(({ title }) => title));
     return await run.toEnd();
   } finally {
@@ -104,7 +103,7 @@ class LiveRun {
   readonly #epochs: ClusterEpochs;
   readonly #sums: CounterSums;
   readonly #output: ChunkOutput;
-  readonly #worker: LiveWorkerHandle;
+  readonly #workers: LiveWorkers;
   readonly #garbage: GarbageSchedule;
   readonly #quotas: MapQuotas;
   readonly #reloads: ReloadRequests;
@@ -112,7 +111,7 @@ class LiveRun {
   #collected = 0;
   #end: LiveEnd | null = null;
 
-  constructor(options: LiveOptions, hooks: LiveHooks, native: Native, ports: OpenPorts, here: ReadonlySet<number>, wake: number, raw: RawEmitter | null,
+  constructor(options: LiveOptions, hooks: LiveHooks, native: Native, ports: OpenPorts, here: ReadonlySet<number>, wakes: readonly number[], raw: RawEmitter | null,
     typescript: Awaited<ReturnType<typeof typescriptKernel>>,
   ) {
     this.#options = options;
@@ -120,28 +119,32 @@ class LiveRun {
     this.#ports = ports;
     this.#here = here;
     this.#raw = raw;
-    const { stride, count } = frameArea(ports.mtu), { tables } = options;
-    const memory = layOutMemory({ ...options, flowWays: false }, WORKERS, { nodesHere: here, extraBytes: (count + SIDES * WAITING_FRAMES) * stride + epochBytes(tables) + 4096 });
-    const { arena, workers } = memory;
+    const { tables, workers } = options, { stride, count } = frameArea(ports.mtu), shape = ringShape(workers, stride);
+    const memory = layOutMemory({ ...options, flowWays: false }, workers, {
+      nodesHere: here,
+      extraBytes: workers * (count + SIDES * WAITING_FRAMES) * stride + workers * (SIDES + 1) * 64 + handOverBytes(workers, shape) + epochBytes(tables, workers) + 4096,
+    });
+    const { arena } = memory;
     const epochs = new ClusterEpochs(memory, tables, here, options.semantics === "intent", options.seed | 0);
     this.#epochs = epochs;
     this.#reloads = new ReloadRequests(options.watched, options.reconcileDelay, (error) => hooks.onReload(epochs.number, error));
-    const area = { at: arena.take(count * stride, 64), stride, count };
-    const waiting: WaitingRoom[] = Array.from({ length: SIDES }, () => ({ at: arena.take(WAITING_FRAMES * stride, 64), stride, count: WAITING_FRAMES }));
-    const [addresses] = workers;
-    if (addresses === undefined) throw new Error("a live run has a worker");
-    arena.put32(addresses.context + X_WRITE, arena.get32(addresses.context + X_WRITE) | (1 << STREAM_OVERLAY));
-    arena.put32(addresses.context + X_OPTIONS, XO_LIVE);
-    const control = controlBlock(WORKERS), counters = counterBuffer(WORKERS);
+    for (const { context } of memory.workers) {
+      arena.put32(context + X_WRITE, arena.get32(context + X_WRITE) | (1 << STREAM_OVERLAY));
+      arena.put32(context + X_OPTIONS, XO_LIVE);
+    }
+    const control = controlBlock(workers), counters = counterBuffer(workers), handOvers = planHandOvers(arena, shape, wakes);
     this.#sums = new CounterSums(counters);
     this.#output = new ChunkOutput(memory, { ...options, get tables() { return epochs.tables; } }, "egwsim", new MainKernel(arena, typescript));
     this.#garbage = new GarbageSchedule(tables.nodes.length, CLOCK_START);
     this.#quotas = new MapQuotas(memory, tables.nodes.length, tables.config);
-    this.#worker = new LiveWorkerHandle({
-      memory: arena.memory, control, counters, wake, kernel: options.kernel, worker: 0, workers: WORKERS, addresses, area, waiting, ports: ports.ports,
+    const tasks = memory.workers.map((addresses, worker) => ({
+      memory: arena.memory, control, counters, kernel: options.kernel, worker, workers, addresses, handOvers, ports: ports.byWorker[worker] ?? [],
+      area: { at: arena.take(count * stride, 64), stride, count },
+      waiting: Array.from({ length: SIDES }, (): WaitingRoom => ({ at: arena.take(WAITING_FRAMES * stride, 64), stride, count: WAITING_FRAMES })),
       emission: options.emission, epoch: epochs.first(), seed: options.seed | 0, captures: options.outDir !== null && options.write.size > 0, started: this.#started,
-    }, native, {
-      onSlot: (slot, packets) => this.#output.write(slot, new Uint8Array(packets), packets),
+    }));
+    this.#workers = new LiveWorkers(tasks, control, wakes, native, {
+      onSlot: (worker, slot, packets) => this.#output.write(slot, new Uint8Array(packets).fill(worker), packets),
       onRaw: (packets) => raw?.emit(packets),
     });
   }
@@ -150,7 +153,7 @@ class LiveRun {
     const { maxFlows } = this.#options;
     try {
       await this.#keepTime();
-      this.#end = await this.#worker.end();
+      this.#end = await this.#workers.end();
     } finally {
       this.#reloads.close();
       this.#raw?.close();
@@ -159,7 +162,7 @@ class LiveRun {
     const { memory, tables } = this.#epochs;
     return {
       result: this.#result(), flows: flowRecords(memory, maxFlows), counted: countedFlows(memory, maxFlows), maps: (limit) => flowMaps(memory, tables.nodes.length, this.#clock(), limit),
-      files: this.#output.files, workers: WORKERS, tables,
+      files: this.#output.files, workers: this.#options.workers, tables,
     };
   }
 
@@ -167,11 +170,10 @@ class LiveRun {
 
   #seconds(): number { return Math.max(0, performance.timeOrigin + performance.now() - this.#started) / 1000; }
 
-  /** Until somebody wants the run to stop, its time is up, or the worker has ended by itself. */
+  /** Until somebody wants the run to stop, its time is up, or it cannot go on. */
   async #keepTime(): Promise<void> {
-    let over = false, nextSecond = SECOND_MS;
-    void this.#worker.ended.then(() => { over = true; }, () => { over = true; });
-    while (!over && !this.#hooks.shouldStop() && this.#seconds() < (this.#options.duration ?? Number.POSITIVE_INFINITY)) {
+    let nextSecond = SECOND_MS;
+    while (!this.#workers.isOver && !this.#hooks.shouldStop() && this.#seconds() < (this.#options.duration ?? Number.POSITIVE_INFINITY)) {
       await new Promise((resolve) => setTimeout(resolve, STOP_POLL_MS));
       if (this.#reloads.isDue()) await this.#reload();
       if (this.#seconds() * SECOND_MS < nextSecond) continue;
@@ -180,7 +182,7 @@ class LiveRun {
     }
   }
 
-  /** Compiled and written beside what is in force; the worker changes over between two batches. */
+  /** Compiled and written beside what is in force; each worker changes over between two batches. */
   async #reload(): Promise<void> {
     let next: Epoch;
     try {
@@ -189,19 +191,19 @@ class LiveRun {
       this.#hooks.onReload(this.#epochs.number, error);
       return;
     }
-    await this.#worker.enter(next);
+    await this.#workers.enter(next);
     this.#hooks.onReload(next.number, null);
   }
 
   get #gathering(): Gathering { return new Gathering(this.#epochs.memory, this.#epochs.tables); }
 
   async #everySecond(): Promise<void> {
-    const { tables } = this.#options, worker = this.#worker;
-    this.#collected += await collectDue(this.#epochs.memory, tables.nodes.length, this.#garbage, this.#clock(), async (due) => await worker.command(COMMAND_COLLECT, due));
+    const { tables } = this.#options, workers = this.#workers;
+    this.#collected += await collectDue(this.#epochs.memory, tables.nodes.length, this.#garbage, this.#clock(), async (due) => await workers.command(COMMAND_COLLECT, due));
     if (this.#quotas.isDue(this.#sums.received().packets) && this.#quotas.mayBeOver()) {
       this.#quotas.clear();
-      await worker.command(COMMAND_COUNT, 0);
-      if (this.#quotas.share()) await worker.command(COMMAND_EVICT, 0);
+      await workers.command(COMMAND_COUNT, 0);
+      if (this.#quotas.share()) await workers.command(COMMAND_EVICT, 0);
     }
     this.#hooks.onStatistics(this.#statistics());
   }
@@ -226,7 +228,7 @@ class LiveRun {
 
   #result(): RunResult {
     const wall = this.#seconds(), sums = this.#sums, received = sums.received(), ignoredBy = sums.ignoredBy();
-    const kernel = sums.sum(KERNEL_TIME);
+    const kernel = sums.sum(KERNEL_TIME), { workers } = this.#options;
     return {
       ...gatheredResult(this.#gathering, this.#options.maxFlows),
       captures: [SIDE_PODS, SIDE_OUTSIDE, SIDE_TUNNEL].flatMap((side) => this.#capture(side)), received,
@@ -234,7 +236,7 @@ class LiveRun {
       repeatedFrames: 0, garbageCollected: this.#collected, interrupted: false,
       // What a live worker does beside its kernel is done at its devices, where waiting and working are not told apart.
       timing: {
-        wall, read: 0, steer: 0, order: 0, write: 0, idle: 0, kernel, workerIdle: Math.max(0, wall - kernel), batch999: 0, packetsOnWays: 0,
+        wall, read: 0, steer: 0, order: 0, write: 0, idle: 0, kernel, workerIdle: Math.max(0, workers * wall - kernel), batch999: 0, packetsOnWays: 0,
         packetsPerSecond: wall > 0 ? received.packets / wall : 0,
       },
       live: this.#summary(),
@@ -266,6 +268,7 @@ class LiveRun {
       }).filter(({ devices }) => devices.length > 0),
       lost, arp: { answered: sums.sum(ARP_ANSWERED), asked: sums.sum(ARP_ASKED) },
       neighbourDiscovery: { answered: sums.sum(DISCOVERY_ANSWERED), asked: sums.sum(DISCOVERY_ASKED) }, epochs: this.#epochs.number, batches: sums.sum(BATCHES),
+      handedOver: sums.sum(HANDED_OVER),
     };
   }
 }

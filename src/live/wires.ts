@@ -12,6 +12,7 @@ import type { LiveCounters } from "./live-counters.ts";
 import type { Epoch, LiveTask, NextHop } from "./live-protocol.ts";
 import type { Native } from "./native.ts";
 import { type NeighbourAddress, neighbour4, neighbour6 } from "./neighbour-address.ts";
+import { isIpv6 } from "./neighbour-discovery.ts";
 import { loseFrame, Outlet } from "./outlet.ts";
 import { type Port, SIDE_OUTSIDE, SIDE_PODS, SIDE_TUNNEL } from "./sides.ts";
 
@@ -48,6 +49,9 @@ export class Wires {
 
   get isWaiting(): boolean { return this.#links.some((link) => link?.isWaiting === true); }
 
+  /** Learns from a frame of ARP or neighbour discovery of another worker's queue, which that worker answers. */
+  hear(side: number, frame: number, length: number, now: number): void { this.#links[side]?.hear(frame, length, now, this.#epoch.around); }
+
   takeArp(port: Port, frame: number, length: number, now: number): void { this.#links[port.side]?.takeArp(frame, length, now, this.#epoch.around); }
 
   /** `mayAnswer`: false where the frame goes to a program, which answers it. */
@@ -79,18 +83,16 @@ export class Wires {
     }
   }
 
-  #isIpv6(frame: number): boolean { return this.#bytes[frame + 12] === IPV6.etherType >>> 8 && this.#bytes[frame + 13] === (IPV6.etherType & 0xff); }
-
   #destination(frame: number): NeighbourAddress {
     const bytes = this.#bytes, ip = frame + ETH_HEADER;
-    return this.#isIpv6(frame) ? neighbour6(bytes, ip + IPV6.destination) : neighbour4(wordAt(bytes, ip + IPV4.destination));
+    return isIpv6(bytes, frame) ? neighbour6(bytes, ip + IPV6.destination) : neighbour4(wordAt(bytes, ip + IPV4.destination));
   }
 
   /** The neighbour that a frame leaves to; null for a simulated node, or who sent what is answered. In IPv4 the kernel's MAC for any
    * other is 02:fe and its address, in IPv6 the descriptor has the address. */
   #nextHop(descriptor: number, frame: number): NeighbourAddress | null {
     const bytes = this.#bytes;
-    if (!this.#isIpv6(frame)) return bytes[frame] === 0x02 && bytes[frame + 1] === 0xfe ? neighbour4(wordAt(bytes, frame + 2)) : null;
+    if (!isIpv6(bytes, frame)) return bytes[frame] === 0x02 && bytes[frame + 1] === 0xfe ? neighbour4(wordAt(bytes, frame + 2)) : null;
     const hop = neighbour6(bytes, descriptor + B_NEXTHOP6);
     return (hop.a | hop.b | hop.c | hop.d) === 0 ? null : hop;
   }

@@ -172,6 +172,7 @@ export const reportSchema = z.strictObject({
     neighbourDiscovery: z.strictObject({ answered: count, asked: count }).describe("IPv6, beside what the programs answer themselves"),
     epochs: count.describe("Times that manifests took effect, the start included"),
     batches: count,
+    handedOver: count.describe("Frames that one worker read and another one processed, which has their flow"),
   }).optional().describe("egwsim tap only"),
   files: z.array(z.string()).describe("Written into --out, report.json included"),
   timing: z.strictObject({

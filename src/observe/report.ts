@@ -89,6 +89,7 @@ function livePart(live: LiveSummary, names: TableNames): Report["live"] {
     role: live.role, nodes: live.nodes.map((node) => names.node(node) ?? ""), emission: live.emission,
     sides: live.sides.map(({ side, devices, received, sent }) => ({ side, devices: [...devices], received: tally(received), sent: tally(sent) })),
     lost: { ...live.lost }, arp: { ...live.arp }, neighbourDiscovery: { ...live.neighbourDiscovery }, epochs: live.epochs, batches: live.batches,
+    handedOver: live.handedOver,
   };
 }
 

@@ -212,6 +212,8 @@ export interface LiveSummary {
   /** Times that manifests took effect, the start included. */
   readonly epochs: number;
   readonly batches: number;
+  /** Frames that one worker read and another one's shards own. */
+  readonly handedOver: number;
 }
 
 /** The only part that differs between two runs of the same input. Seconds. */

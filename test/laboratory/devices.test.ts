@@ -77,8 +77,11 @@ describe.skipIf(missing !== "")(titled("egwsim tap", missing), () => {
     expect(lab.try("node", "ip link show egw-stays").status).toBe(0);
   });
 
-  it.each([["eth1", "packet:eth1", "the device went down or away"], ["egw-pods", "tap:egw-pods", "the device was deleted"]])("ends with the report and a message when %s goes away", async (device, title, message) => {
-    const node = keep(await LiveNode.start(lab, "node", ["--role", "source", "--pods", "tap:egw-pods", "--outside", "packet:eth1"]));
+  it.each([
+    ["eth1", "1", "packet:eth1", "the device went down or away"], ["egw-pods", "1", "tap:egw-pods", "the device was deleted"],
+    ["eth1", "3", "packet:eth1", "the device went down or away"], ["egw-pods", "3", "tap:egw-pods", "the device was deleted"],
+  ])("ends with the report and a message when %s goes away under %s workers", async (device, workers, title, message) => {
+    const node = keep(await LiveNode.start(lab, "node", ["--role", "source", "--pods", "tap:egw-pods", "--outside", "packet:eth1", "--workers", workers]));
     const told = says(node.process, message);
     const ended = new Promise<number | null>((resolve) => node.process.once("exit", resolve));
     lab.run("node", `ip link delete ${device}`);
@@ -86,6 +89,11 @@ describe.skipIf(missing !== "")(titled("egwsim tap", missing), () => {
     expect(said).toContain(title);
     expect(said).toContain('"conservation"');
     expect(await ended).toBe(2);
+  });
+
+  it("shares the tunnel's port among its own workers and with nobody else", async () => {
+    keep(await egwsimSource(lab, ["--workers", "2"]));
+    for (const workers of ["1", "2"]) expect(refusal("--role", "source", "--pods", "tap:other", "--workers", workers).stderr).toMatch(/udp:172\.31\.60\.11:8472: bind failed: EADDRINUSE/);
   });
 
   it("plays a whole cluster between two devices, gateway and all", async () => {

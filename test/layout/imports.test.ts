@@ -128,7 +128,7 @@ const FORBIDDEN: readonly (readonly [what: string, pattern: RegExp])[] = [
   ["a default parameter", /^(export )?function \w+\([^)]*=[^)]*\)/m],
 ];
 /** The accessors are written once for each compiler. */
-const ACCESSORS = ["kernel/mem.ts", "kernel/mem.checked.ts", "kernel/mem.wasm.ts", "kernel/types.d.ts"];
+const ACCESSORS = ["kernel/mem.ts", "kernel/mem.checked.ts", "kernel/mem.wasm.ts", "kernel/memory.ts", "kernel/memory.bound.ts", "kernel/types.d.ts"];
 
 describe("the kernel", () => {
   const files = sources.filter(({ folder, path }) => folder === "kernel" && !ACCESSORS.includes(path));

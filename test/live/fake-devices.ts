@@ -6,15 +6,18 @@ import { kernelOn } from "../../src/engine/kernel-instance.ts";
 import { COMMAND_END } from "../../src/engine/worker-protocol.ts";
 import { STREAM_OVERLAY, X_OPTIONS, X_WRITE, XO_LIVE } from "../../src/kernel/pipeline/layout-batch.ts";
 import { makeEpoch } from "../../src/live/epoch.ts";
+import { handOverBytes, planHandOvers, ringShape } from "../../src/live/hand-overs.ts";
 import { counterBuffer, CounterSums } from "../../src/live/live-counters.ts";
 import { frameArea, LiveLoop } from "../../src/live/live-loop.ts";
 import { LIVE_COMMAND, LIVE_POSTED, type LiveEnd } from "../../src/live/live-protocol.ts";
-import { controlBlock } from "../../src/live/live-worker-handle.ts";
+import { controlBlock } from "../../src/live/live-workers.ts";
 import type { Native } from "../../src/live/native.ts";
 import { type Emission, type Port, SIDE_OUTSIDE, SIDE_PODS, SIDE_TUNNEL, SIDES } from "../../src/live/sides.ts";
 
-const WAITING = 8;
+const WAITING = 65;
 export const PODS = 10, OUTSIDE = 11, TUNNEL = 12;
+/** Between the descriptors of one worker's queues and the next one's. */
+const QUEUE = 100, WAKE = 1;
 
 export interface Written {
   readonly fd: number;
@@ -23,51 +26,81 @@ export interface Written {
   readonly to: readonly [number, number] | null;
 }
 
+export interface Wishes {
+  readonly emission?: Emission;
+  readonly workers?: number;
+  /** Slots of a ring between two workers. */
+  readonly slots?: number;
+  /** The kernel's choice: the queue by which a frame comes in. */
+  readonly queueOf?: (bytes: Uint8Array) => number;
+}
+
+interface Queued {
+  readonly bytes: Uint8Array;
+  readonly sender: number;
+}
+
 export class FakeDevices {
   readonly written: Written[] = [];
   readonly counters: CounterSums;
   readonly memory: ReturnType<typeof layOutMemory>;
-  readonly #queues = new Map<number, { readonly bytes: Uint8Array; readonly sender: number }[]>([[PODS, []], [OUTSIDE, []], [TUNNEL, []]]);
-  readonly #control: Int32Array;
-  readonly #loop: LiveLoop;
+  readonly #queues = new Map<number, Queued[]>();
+  readonly #queueOf: (bytes: Uint8Array) => number;
+  /** By worker: words by which its loop is told what to do. */
+  readonly #controls: readonly Int32Array[];
+  readonly #loops: readonly LiveLoop[];
 
   /** `socket`: the wire word that the tunnel's socket is bound to. */
-  constructor(tables: DatapathTables, here: ReadonlySet<number>, socket: number, emission: Emission = "udp") {
-    const { stride, count } = frameArea(1500);
+  constructor(tables: DatapathTables, here: ReadonlySet<number>, socket: number, { emission = "udp", workers = 1, slots, queueOf = () => 0 }: Wishes = {}) {
+    const { stride, count } = frameArea(1500), planned = ringShape(workers, stride), shape = { ...planned, slots: slots ?? planned.slots };
     const memory = layOutMemory(
-      { tables, outDir: null, write: new Set(), kernel: "ts", assumeOpener: "pod", semantics: "cilium-1.19", seed: 1, tracePackets: 0, maxFlows: 64 }, 1,
-      { nodesHere: here, extraBytes: (count + SIDES * WAITING) * stride + 4096 },
+      { tables, outDir: null, write: new Set(), kernel: "ts", assumeOpener: "pod", semantics: "cilium-1.19", seed: 1, tracePackets: 0, maxFlows: 64 }, workers,
+      { nodesHere: here, extraBytes: workers * (count + SIDES * WAITING) * stride + handOverBytes(workers, shape) + workers * 4096 },
     );
-    const { arena, image, workers: [addresses] } = memory;
-    if (addresses === undefined) throw new Error("no worker");
+    const { arena, image } = memory, counters = counterBuffer(workers);
+    const handOvers = planHandOvers(arena, shape, Array.from({ length: workers }, (_, worker) => worker * QUEUE + WAKE));
     this.memory = memory;
-    arena.put32(addresses.context + X_WRITE, 1 << STREAM_OVERLAY);
-    arena.put32(addresses.context + X_OPTIONS, XO_LIVE);
-    const control = controlBlock(1), counters = counterBuffer(1);
-    this.#control = new Int32Array(control);
+    this.#queueOf = queueOf;
     this.counters = new CounterSums(counters);
-    const ports: Port[] = [
-      { kind: "tap", side: SIDE_PODS, fd: PODS, title: "tap:pods", address: 0 }, { kind: "tap", side: SIDE_OUTSIDE, fd: OUTSIDE, title: "tap:out", address: 0 },
-      { kind: "udp", side: SIDE_TUNNEL, fd: TUNNEL, title: "udp", address: socket },
-    ];
-    this.#loop = new LiveLoop({
-      memory: arena.memory, control, counters, port: new MessageChannel().port1, wake: 1, kernel: "ts", worker: 0, workers: 1, addresses,
-      area: { at: arena.take(count * stride, 64), stride, count }, waiting: Array.from({ length: SIDES }, () => ({ at: arena.take(WAITING * stride, 64), stride, count: WAITING })),
-      ports, emission, epoch: makeEpoch(1, tables, image, here), seed: 1, captures: false, started: performance.timeOrigin,
-    }, this.#native(), kernelOn(arena.memory, "ts"));
+    const controls = memory.workers.map(() => controlBlock(workers));
+    this.#controls = controls.map((control) => new Int32Array(control));
+    this.#loops = memory.workers.map((addresses, worker) => {
+      arena.put32(addresses.context + X_WRITE, 1 << STREAM_OVERLAY);
+      arena.put32(addresses.context + X_OPTIONS, XO_LIVE);
+      const port = (kind: Port["kind"], side: number, fd: number, address: number): Port => {
+        this.#queues.set(worker * QUEUE + fd, []);
+        return { kind, side, fd: worker * QUEUE + fd, title: `${kind} ${fd}`, address };
+      };
+      return new LiveLoop({
+        memory: arena.memory, control: controls[worker] ?? controlBlock(workers), counters, port: new MessageChannel().port1, kernel: "ts", worker, workers, addresses, handOvers,
+        area: { at: arena.take(count * stride, 64), stride, count }, waiting: Array.from({ length: SIDES }, () => ({ at: arena.take(WAITING * stride, 64), stride, count: WAITING })),
+        ports: [port("tap", SIDE_PODS, PODS, 0), port("tap", SIDE_OUTSIDE, OUTSIDE, 0), port("udp", SIDE_TUNNEL, TUNNEL, socket)],
+        emission, epoch: makeEpoch(1, tables, image, here), seed: 1, captures: false, started: performance.timeOrigin,
+      }, this.#native(worker), kernelOn(arena.memory, "ts"));
+    });
   }
 
   /** `sender`: of a datagram, as a wire word. */
-  arrive(fd: number, bytes: Uint8Array, sender = 0): void { this.#queues.get(fd)?.push({ bytes, sender }); }
+  arrive(fd: number, bytes: Uint8Array, sender = 0): void { this.#queues.get((this.#queueOf(bytes) % this.#loops.length) * QUEUE + fd)?.push({ bytes, sender }); }
 
-  /** Runs until everything is read; gives what was written since the last call. */
+  /** Runs the workers in turns until everything is read and handed over; gives what was written since the last call. */
   run(): { readonly end: LiveEnd; readonly written: readonly Written[] } {
-    this.#control[LIVE_COMMAND] = 0;
-    const end = this.#loop.run();
-    return { end, written: this.written.splice(0) };
+    let end: LiveEnd = { fault: null };
+    do end = this.#turn(end); while ([...this.#queues.values()].some((queue) => queue.length > 0));
+    // What the last ones gave to the first ones.
+    return { end: this.#loops.length === 1 ? end : this.#turn(end), written: this.written.splice(0) };
   }
 
-  #native(): Native {
+  #turn(before: LiveEnd): LiveEnd {
+    return this.#loops.reduce((end, loop, worker) => {
+      (this.#controls[worker] as Int32Array)[LIVE_COMMAND] = 0;
+      const mine = loop.run();
+      return end.fault === null ? mine : end;
+    }, before);
+  }
+
+  #native(worker: number): Native {
+    const control = this.#controls[worker] as Int32Array;
     const read = (fd: number, memory: Uint8Array, first: number, stride: number, count: number, lengths: Int32Array, senders?: Int32Array): number => {
       const taken = this.#queues.get(fd)?.splice(0, count) ?? [];
       for (const [k, { bytes, sender }] of taken.entries()) {
@@ -80,23 +113,25 @@ export class FakeDevices {
     const write = (width: number) => (fd: number, memory: Uint8Array, list: Int32Array, count: number, result: Int32Array): void => {
       for (let k = 0; k < count; k++) {
         const [at = 0, length = 0, address = 0, port = 0] = list.subarray(k * width, (k + 1) * width);
-        this.written.push({ fd, bytes: memory.slice(at, at + length), to: width === 4 ? [address, port] : null });
+        this.written.push({ fd: fd % QUEUE, bytes: memory.slice(at, at + length), to: width === 4 ? [address, port] : null });
       }
       result.set([count, 0, 0, 0]);
     };
     const unused = (): never => { throw new Error("not a call of the loop's"); };
     return {
       readTap: read, readPacket: read, readUdp: read, writeTap: write(2), writePacket: write(2), writeUdp: write(4),
-      waitReady: (descriptors, ready) => {
+      waitReady: (descriptors, ready, milliseconds) => {
         ready.fill(0);
         for (const [k, fd] of descriptors.entries()) if ((this.#queues.get(fd)?.length ?? 0) > 0) ready[k] = 1;
-        if (ready.every((each) => each === 0)) {
-          Atomics.store(this.#control, LIVE_COMMAND, COMMAND_END);
-          Atomics.add(this.#control, LIVE_POSTED, 1);
+        // About to sleep: there is nothing left to do.
+        if (milliseconds > 0 && ready.every((each) => each === 0)) {
+          Atomics.store(control, LIVE_COMMAND, COMMAND_END);
+          Atomics.add(control, LIVE_POSTED, 1);
         }
         return 0;
       },
-      openTap: unused, setLink: unused, linkInfo: unused, openPacket: unused, openUdp: unused, openWake: unused, wake: unused, close: unused, dropPrivileges: unused,
+      wake: () => undefined,
+      openTap: unused, setLink: unused, linkInfo: unused, openPackets: unused, openUdps: unused, openWake: unused, close: unused, dropPrivileges: unused,
     };
   }
 }

@@ -12,6 +12,7 @@ const LIVE: LiveSummary = {
     { side: "tunnel", devices: ["udp:10.0.0.1:8472"], received: { packets: 0, bytes: 0 }, sent: { packets: 1200, bytes: 9 } },
   ],
   lost: { queueFull: 0, refused: 0, unresolved: 0, noDevice: 0 }, arp: { answered: 1, asked: 2 }, neighbourDiscovery: { answered: 3, asked: 4 }, epochs: 1, batches: 7,
+  handedOver: 0,
 };
 const lines = (live: LiveSummary | undefined, tooLong = 0): string[] =>
   liveLines(buildReport(reportInput({ ...QUIET_RUN, ...(live === undefined ? {} : { live }), ignoredBy: tooLong === 0 ? [] : [{ reason: "too-long", packets: tooLong, bytes: 0 }] })), makePaint(false));
