@@ -17,9 +17,10 @@ const exitCode = await runCommandLine(
   { out: () => undefined, err: (text) => void (errors += text), outIsTerminal: false, errIsTerminal: false, columns: 80, env: {}, cwd: process.cwd() },
 );
 if (exitCode > 1) throw new Error(`the replay ended with ${exitCode}: ${errors}`);
-const { outcomes, timing } = JSON.parse(readFileSync(join(out, "report.json"), "utf8")) as { outcomes: { received: { packets: number } }; timing: unknown };
+const { outcomes, timing, maps } = JSON.parse(readFileSync(join(out, "report.json"), "utf8")) as
+  { outcomes: { received: { packets: number } }; timing: unknown; maps: { conntrackEvicted: number; natEvicted: number } };
 rmSync(out, { recursive: true });
 process.stdout.write(`${JSON.stringify({
-  packets: outcomes.received.packets, timing, processSeconds: performance.now() / 1000, peakBytes: process.resourceUsage().maxRSS * 1024,
+  packets: outcomes.received.packets, timing, evicted: maps.conntrackEvicted + maps.natEvicted, processSeconds: performance.now() / 1000, peakBytes: process.resourceUsage().maxRSS * 1024,
 })}\n`);
 process.exit(0);

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { GenerateOptions } from "../../src/generate/options.ts";
 import { runGenerate } from "../../src/generate/generate.ts";
+import { DEFAULT_MAX_FLOWS } from "../../src/cli/option-list.ts";
 import { kernelOn } from "../../src/engine/kernel-instance.ts";
 import { type Spread, spreadOf } from "../lib/median.ts";
 import { buildNative, NativeRun } from "./native.ts";
@@ -53,7 +54,7 @@ export async function runPaths(traffic: Omit<GenerateOptions, "out">, builds: re
   try {
     const { capture, cluster } = await runGenerate({ ...traffic, frameSize: "64", protocolMix: { tcp: 80, udp: 20, icmp: 0 }, out: join(folder, "traffic") });
     const tables = await tablesOf(cluster);
-    const prepared = (): Promise<PreparedRun> => PreparedRun.of({ capture, tables, write: new Set(["overlay", "external"]), maxFlows: Math.max(65_536, 2 * (traffic.flows ?? 0)), flowWays: !walked });
+    const prepared = (): Promise<PreparedRun> => PreparedRun.of({ capture, tables, write: new Set(["overlay", "external"]), maxFlows: Math.max(DEFAULT_MAX_FLOWS, 2 * (traffic.flows ?? 0)), flowWays: !walked });
     const runners: Runner[] = [];
     for (const build of builds) {
       if (build === "native") {

@@ -2,6 +2,7 @@ import type { CompileFigures } from "../compile/run.ts";
 import type { ReplayFigures } from "../e2e/replay.ts";
 import type { PathFigures } from "../kernel/paths.ts";
 import type { CurvePoint } from "../growth/curves.ts";
+import type { MemoryPoint } from "../growth/memory.ts";
 import type { Answer } from "../micro/question.ts";
 import type { PeerFigures } from "../peers/peers.ts";
 import type { Machine } from "./machine.ts";
@@ -21,6 +22,7 @@ export interface BenchResults {
   readonly replay: readonly ReplayFigures[];
   readonly peers: readonly PeerFigures[];
   readonly growth: readonly CurvePoint[];
+  readonly memory: readonly MemoryPoint[];
   /** What was left out, and why. */
   readonly skipped: readonly { readonly what: string; readonly why: string }[];
 }
