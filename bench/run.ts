@@ -64,7 +64,7 @@ if (wants("compile")) {
 }
 
 const micro = wants("micro") ? await runMicro() : [];
-const paths = wants("paths") ? await runPaths(EXTENT.paths, ["wasm", "native", "ts"], 2 * rounds) : { figures: [], nativeReason: null };
+const paths = wants("paths") ? await runPaths(EXTENT.paths, ["wasm", "native", "ts"], { rounds: 2 * rounds, newFlowRounds: rounds + 1 }) : { figures: [], nativeReason: null };
 const replay = wants("replay") ? await runReplays(packets, rounds, EXTENT.replaySeconds, say) : { figures: [], skipped: [] };
 const peers = wants("peers") ? await runPeers(values.packets === undefined ? EXTENT.peers : { ...EXTENT.peers, packets, steadyPackets: packets }, say) : { figures: [], skipped: [] };
 const growth = wants("growth") ? await runCurves({ rounds, largest, limitSeconds: GROWTH_SECONDS }, say) : { points: [], skipped: [] };

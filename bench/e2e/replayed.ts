@@ -1,5 +1,7 @@
-// A replay in a process of its own, so that its memory and its start are its own.
+// A replay in a process of its own, by the program that a user runs, so that its memory and its start are its own.
 import { spawnSync } from "node:child_process";
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export interface Measured {
@@ -7,7 +9,9 @@ export interface Measured {
   readonly timing: { readonly packetsPerSecond: number; readonly kernelSeconds: number };
   /** Entries that gave way to others, conntrack and NAT. */
   readonly evicted: number;
+  /** Seconds from the process's start to its end. */
   readonly processSeconds: number;
+  /** Largest resident set. */
   readonly peakBytes: number;
 }
 
@@ -17,11 +21,17 @@ export interface HowReplayed {
   readonly write: "all" | "none";
 }
 
-const child = fileURLToPath(new URL("./measured-replay.js", import.meta.url));
-const program = new URL("../../../dist/cli/program.js", import.meta.url).href;
+const root = new URL("../../../", import.meta.url), main = fileURLToPath(new URL("dist/bin/main.js", root)), atExit = fileURLToPath(new URL("bench/e2e/at-exit.cjs", root));
+const ALL = "pod,overlay,external,trace,flows";
 
 export function replayed({ capture, cluster }: { readonly capture: string; readonly cluster: string }, out: string, { kernel, workers, write }: HowReplayed): Measured {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [child, program, capture, cluster, out, String(workers), kernel, write], { encoding: "utf8" });
-  if (status !== 0) throw new Error(`a measured replay ended with ${status}: ${stderr}`);
-  return JSON.parse(stdout) as Measured;
+  const { status, stderr, output } = spawnSync(process.execPath, [
+    "--require", atExit, main, "replay", capture, "--cluster", cluster, "--out", out, "--force", "--write", write === "all" ? ALL : "none", "--workers", String(workers), "--kernel", kernel, "--quiet",
+  ], { encoding: "utf8", stdio: ["ignore", "ignore", "pipe", "pipe"] });
+  if (status === null || status > 1) throw new Error(`a measured replay ended with ${status}: ${stderr}`);
+  const taken = JSON.parse(output[3] ?? "") as Pick<Measured, "processSeconds" | "peakBytes">;
+  const { outcomes, timing, maps } = JSON.parse(readFileSync(join(out, "report.json"), "utf8")) as
+    { outcomes: { received: { packets: number } }; timing: Measured["timing"]; maps: { conntrackEvicted: number; natEvicted: number } };
+  rmSync(out, { recursive: true });
+  return { packets: outcomes.received.packets, timing, evicted: maps.conntrackEvicted + maps.natEvicted, ...taken };
 }

@@ -60,7 +60,7 @@ export async function runCurves({ rounds, largest, limitSeconds }: GrowthSetting
       else {
         for (const walked of alsoWalked ? [false, true] : [false]) {
           say(`${what}${walked ? ", walked" : ""}`);
-          const { figures } = await runPaths(options, ["wasm"], rounds, walked);
+          const { figures } = await runPaths(options, ["wasm"], { rounds, walked });
           for (const { path, nanoseconds } of figures) points.push({ curve, path: walked ? `${path}, walked` : path, x, nanoseconds });
         }
       }
