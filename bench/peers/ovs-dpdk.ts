@@ -20,6 +20,8 @@ const UNDERLAY_BITS = 16;
 const BUFFERS = 1024;
 /** Most of OVS's start: the daemon, its buffers, a thousand flows. The slowest packet taken for its work, seconds. */
 const START_LIMIT = 20, SLOWEST_PACKET = 40e-6;
+/** Milliseconds between its looks at the flows that it has cached: after a look that took long it forgets some and loses packets. */
+const UNDISTURBED = 120_000;
 /** So long without another packet written, and it is through: milliseconds. */
 const QUIET = 600;
 
@@ -72,7 +74,7 @@ class Switch {
     this.#spawn("ovsdb-server", database, `--remote=punix:${socket}`, `--unixctl=${join(this.#run, "db.ctl")}`, "-vconsole:off");
     await until("its database answers", START_LIMIT, () => existsSync(socket));
     this.#vsctl("--no-wait", "init");
-    this.#vsctl("--no-wait", "set", "Open_vSwitch", ".", "other_config:dpdk-init=true", `other_config:pmd-cpu-mask=${(1 << (Math.min(availableParallelism(), 31) - 1)).toString(16)}`,
+    this.#vsctl("--no-wait", "set", "Open_vSwitch", ".", "other_config:dpdk-init=true", `other_config:max-revalidator=${UNDISTURBED}`, `other_config:max-idle=${UNDISTURBED}`, `other_config:pmd-cpu-mask=${(1 << (Math.min(availableParallelism(), 31) - 1)).toString(16)}`,
       `other_config:dpdk-extra=--no-huge --legacy-mem -m ${BUFFERS} --no-pci --no-shconf --no-telemetry`);
     const daemon = this.#spawn(DAEMON, `unix:${socket}`, `--unixctl=${control}`, `--log-file=${join(this.#run, "switch.log")}`, "-vconsole:off");
     await until("it answers", START_LIMIT, () => {
@@ -103,7 +105,7 @@ class Switch {
     });
     this.#ofctl("underlay", "actions=output:1\n");
     this.#ofctl("pods", flowsOf(groups));
-    // Or it forgets flows of the datapath until a limit of its own has grown.
+    // It begins with room for 10,000 cached flows and grows by what its looks at them tell.
     this.#appctl("upcall/set-flow-limit", "200000");
   }
 
