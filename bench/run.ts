@@ -31,15 +31,12 @@ if (values.compare) {
   process.stdout.write(comparison(readResults(a), readResults(b)));
   process.exit(0);
 }
-const packets = Number(values.packets ?? (values.full ? "1000000" : "120000")), rounds = Number(values.rounds), { only } = values;
-/** Seconds after which no further point of a growth curve is begun: about as long as all take on an idle machine of two cores. */
-const GROWTH_SECONDS = 600;
-/** Points of the growth curves beyond it are left out. */
-const largest = Number(values.largest);
-/** How much a part does, short or in full: the short form is to end within two minutes. Limits are those after which no round begins. */
+const packets = Number(values.packets ?? (values.full ? "1000000" : "120000")), rounds = Number(values.rounds), largest = Number(values.largest), { only } = values;
+/** How much a part does: the short form ends within two minutes on an idle machine, the full one within 25. Limits are seconds after which
+ * no further round, or point of a curve, begins. */
 const EXTENT = values.full
-  ? { paths: STANDARD, replaySeconds: 300, peers: { packets: 10_000_000, steadyPackets: 1_000_000, rounds, limitSeconds: 180 } }
-  : { paths: { ...STANDARD, packets: 200_000 }, replaySeconds: 25, peers: { packets: 1_000_000, steadyPackets: 300_000, rounds, limitSeconds: 20 } };
+  ? { paths: STANDARD, replaySeconds: 240, peers: { packets: 10_000_000, steadyPackets: 1_000_000, rounds, limitSeconds: 240 }, growthSeconds: 540 }
+  : { paths: { ...STANDARD, packets: 200_000 }, replaySeconds: 25, peers: { packets: 1_000_000, steadyPackets: 300_000, rounds, limitSeconds: 20 }, growthSeconds: 540 };
 if (!Number.isInteger(packets) || packets < CAPTURE_OPTIONS.flows) throw new RangeError(`--packets takes a whole number of at least ${CAPTURE_OPTIONS.flows}`);
 if (Number.isNaN(largest)) throw new RangeError("--largest takes a number");
 if (!Number.isInteger(rounds) || rounds < 1) throw new RangeError("--rounds takes a whole number of at least 1");
@@ -63,16 +60,29 @@ if (wants("compile")) {
   process.exit(0);
 }
 
-const micro = wants("micro") ? await runMicro() : [];
-const paths = wants("paths") ? await runPaths(EXTENT.paths, ["wasm", "native", "ts"], { rounds: 2 * rounds, newFlowRounds: rounds + 1 }) : { figures: [], nativeReason: null };
-const replay = wants("replay") ? await runReplays(packets, rounds, EXTENT.replaySeconds, say) : { figures: [], skipped: [] };
-const peers = wants("peers") ? await runPeers(values.packets === undefined ? EXTENT.peers : { ...EXTENT.peers, packets, steadyPackets: packets }, say) : { figures: [], skipped: [] };
-const growth = wants("growth") ? await runCurves({ rounds, largest, limitSeconds: GROWTH_SECONDS }, say) : { points: [], skipped: [] };
-const memory = wants("growth") ? await runMemory(largest, say) : { points: [], skipped: [] };
+interface Skipped { readonly what: string; readonly why: string }
+const failed: Skipped[] = [];
+/** A part that fails is left out with what it said, so that the others' figures are not lost. */
+async function part<Result>(name: (typeof PARTS)[number], nothing: Result, run: () => Promise<Result>): Promise<Result> {
+  if (!wants(name)) return nothing;
+  try {
+    return await run();
+  } catch (error) {
+    failed.push({ what: name, why: error instanceof Error ? error.message : String(error) });
+    return nothing;
+  }
+}
+
+const micro = await part("micro", [], runMicro);
+const paths = await part("paths", { figures: [], nativeReason: null }, () => runPaths(EXTENT.paths, ["wasm", "native", "ts"], { rounds: 2 * rounds, newFlowRounds: rounds + 1 }));
+const replay = await part("replay", { figures: [], skipped: [] }, () => runReplays(packets, rounds, EXTENT.replaySeconds, say));
+const peers = await part("peers", { figures: [], skipped: [] }, () => runPeers(values.packets === undefined ? EXTENT.peers : { ...EXTENT.peers, packets, steadyPackets: packets }, say));
+const growth = await part("growth", { points: [], skipped: [] }, () => runCurves({ rounds, largest, limitSeconds: EXTENT.growthSeconds }, say));
+const memory = await part("growth", { points: [], skipped: [] }, () => runMemory(largest, say));
 const results: BenchResults = {
   format: "egwsim-bench/3", date, commit: commitHash(), machine, loadBefore, captureOptions: { ...CAPTURE_OPTIONS },
   micro, paths: paths.figures, replay: replay.figures, peers: peers.figures, growth: growth.points, memory: memory.points,
-  skipped: [...(paths.nativeReason === null ? [] : [{ what: "native yardstick", why: paths.nativeReason }]), ...replay.skipped, ...peers.skipped, ...growth.skipped, ...memory.skipped],
+  skipped: [...(paths.nativeReason === null ? [] : [{ what: "native yardstick", why: paths.nativeReason }]), ...replay.skipped, ...peers.skipped, ...growth.skipped, ...memory.skipped, ...failed],
 };
 const shown = [...(only === undefined ? [targetsTable(targetRows(results))] : []), pathsTable(results.paths), microTable(results.micro), replayTable(results.replay), peersTable(results.peers), growthTable(results.growth), memoryTable(results.memory)];
 process.stdout.write(`\n${aboutResults(results)}\n\n${shown.filter((each) => each.includes("\n", each.indexOf("\n") + 1)).join("\n\n")}\n`);
@@ -81,3 +91,4 @@ if (only === undefined && !values["no-save"]) {
   save(`${name}.svg`, plotsPage(results));
   say("`node scripts/readme-figures.mjs` puts the tables into the README");
 }
+if (failed.length > 0) process.exitCode = 1;
