@@ -22,7 +22,8 @@ const PARTS = ["micro", "paths", "replay", "peers", "growth", "compile"] as cons
 /** What is only measured when asked for: the growth curves also by --full. */
 const ON_DEMAND: readonly string[] = ["growth", "compile"];
 const { values, positionals } = parseArgs({ allowPositionals: true, options: {
-  full: { type: "boolean", default: false }, packets: { type: "string" }, rounds: { type: "string", default: "3" }, largest: { type: "string", default: "Infinity" }, only: { type: "string" },
+  full: { type: "boolean", default: false }, packets: { type: "string" }, rounds: { type: "string", default: "3" },
+  largest: { type: "string", default: "Infinity" }, only: { type: "string" },
   compare: { type: "boolean", default: false }, "no-save": { type: "boolean", default: false },
 } });
 if (values.compare) {
@@ -31,7 +32,8 @@ if (values.compare) {
   process.stdout.write(comparison(readResults(a), readResults(b)));
   process.exit(0);
 }
-const packets = Number(values.packets ?? (values.full ? "1000000" : "120000")), rounds = Number(values.rounds), largest = Number(values.largest), { only } = values;
+const packets = Number(values.packets ?? (values.full ? "1000000" : "120000")), { only } = values;
+const rounds = Number(values.rounds), largest = Number(values.largest);
 /** How much a part does: the short form ends within two minutes on an idle machine, the full one within 25. Limits are seconds after which
  * no further round, or point of a curve, begins. */
 const EXTENT = values.full
@@ -74,17 +76,25 @@ async function part<Result>(name: (typeof PARTS)[number], nothing: Result, run: 
 }
 
 const micro = await part("micro", [], runMicro);
-const paths = await part("paths", { figures: [], nativeReason: null }, () => runPaths(EXTENT.paths, ["wasm", "native", "ts"], { rounds: 2 * rounds, newFlowRounds: rounds + 1 }));
+const paths = await part("paths", { figures: [], nativeReason: null }, () =>
+  runPaths(EXTENT.paths, ["wasm", "native", "ts"], { rounds: 2 * rounds, newFlowRounds: rounds + 1 }));
 const replay = await part("replay", { figures: [], skipped: [] }, () => runReplays(packets, rounds, EXTENT.replaySeconds, say));
-const peers = await part("peers", { figures: [], skipped: [] }, () => runPeers(values.packets === undefined ? EXTENT.peers : { ...EXTENT.peers, packets, steadyPackets: packets }, say));
+const peers = await part("peers", { figures: [], skipped: [] }, () =>
+  runPeers(values.packets === undefined ? EXTENT.peers : { ...EXTENT.peers, packets, steadyPackets: packets }, say));
 const growth = await part("growth", { points: [], skipped: [] }, () => runCurves({ rounds, largest, limitSeconds: EXTENT.growthSeconds }, say));
 const memory = await part("growth", { points: [], skipped: [] }, () => runMemory(largest, say));
 const results: BenchResults = {
   format: "egwsim-bench/3", date, commit: commitHash(), machine, loadBefore, captureOptions: { ...CAPTURE_OPTIONS },
   micro, paths: paths.figures, replay: replay.figures, peers: peers.figures, growth: growth.points, memory: memory.points,
-  skipped: [...(paths.nativeReason === null ? [] : [{ what: "native yardstick", why: paths.nativeReason }]), ...replay.skipped, ...peers.skipped, ...growth.skipped, ...memory.skipped, ...failed],
+  skipped: [
+    ...(paths.nativeReason === null ? [] : [{ what: "native yardstick", why: paths.nativeReason }]), ...replay.skipped, ...peers.skipped,
+    ...growth.skipped, ...memory.skipped, ...failed,
+  ],
 };
-const shown = [...(only === undefined ? [targetsTable(targetRows(results))] : []), pathsTable(results.paths), microTable(results.micro), replayTable(results.replay), peersTable(results.peers), growthTable(results.growth), memoryTable(results.memory)];
+const shown = [
+  ...(only === undefined ? [targetsTable(targetRows(results))] : []), pathsTable(results.paths), microTable(results.micro), replayTable(results.replay),
+  peersTable(results.peers), growthTable(results.growth), memoryTable(results.memory),
+];
 process.stdout.write(`\n${aboutResults(results)}\n\n${shown.filter((each) => each.includes("\n", each.indexOf("\n") + 1)).join("\n\n")}\n`);
 if (only === undefined && !values["no-save"]) {
   save(`${name}.json`, `${JSON.stringify(results, null, 1)}\n`);

@@ -61,7 +61,7 @@ export async function runReplays(packets: number, wantedRounds: number, limitSec
     const wanted = settings(packets);
     for (const name of new Set(wanted.map(({ frames, packets: size }) => `${frames}-${size}`))) {
       const [frames, size] = name.split("-");
-      await runGenerate({ ...CAPTURE_OPTIONS, out: join(folder, name), frameSize: frames === "1500" ? 1500 : frames === "64" ? "64" : "imix", packets: Number(size) });
+      await runGenerate({ ...CAPTURE_OPTIONS, out: join(folder, name), frameSize: frames === "imix" ? frames : Number(frames), packets: Number(size) });
     }
     const measured = wanted.map((): Measured[] => []);
     await rounds(wantedRounds, limitSeconds, (round) => {

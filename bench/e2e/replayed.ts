@@ -21,12 +21,19 @@ export interface HowReplayed {
   readonly write: "all" | "none";
 }
 
-const root = new URL("../../../", import.meta.url), main = fileURLToPath(new URL("dist/bin/main.js", root)), atExit = fileURLToPath(new URL("bench/e2e/at-exit.cjs", root));
+const inTree = (path: string): string => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
+const main = inTree("dist/bin/main.js"), atExit = inTree("bench/e2e/at-exit.cjs");
 const ALL = "pod,overlay,external,trace,flows";
 
-export function replayed({ capture, cluster }: { readonly capture: string; readonly cluster: string }, out: string, { kernel, workers, write }: HowReplayed): Measured {
+export interface ReplayInput {
+  readonly capture: string;
+  readonly cluster: string;
+}
+
+export function replayed({ capture, cluster }: ReplayInput, out: string, { kernel, workers, write }: HowReplayed): Measured {
   const { status, stderr, output } = spawnSync(process.execPath, [
-    "--require", atExit, main, "replay", capture, "--cluster", cluster, "--out", out, "--force", "--write", write === "all" ? ALL : "none", "--workers", String(workers), "--kernel", kernel, "--quiet",
+    "--require", atExit, main, "replay", capture, "--cluster", cluster, "--out", out, "--force", "--write", write === "all" ? ALL : "none",
+    "--workers", String(workers), "--kernel", kernel, "--quiet",
   ], { encoding: "utf8", stdio: ["ignore", "ignore", "pipe", "pipe"] });
   if (status === null || status > 1) throw new Error(`a measured replay ended with ${status}: ${stderr}`);
   const taken = JSON.parse(output[3] ?? "") as Pick<Measured, "processSeconds" | "peakBytes">;

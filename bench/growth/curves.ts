@@ -34,7 +34,13 @@ type Traffic = Omit<GenerateOptions, "out">;
 
 const BASE: Traffic = { ...STANDARD, flows: 16_384, packets: 120_000, prefixes: 1000, remotes: 4096 };
 /** Every flow shows up several times; of millions twice, or the input alone would fill the memory. */
-const flowsOf = (flows: number): Traffic => ({ ...BASE, flows, packets: Math.max(120_000, flows * (flows > 500_000 ? 2 : 4)), remotes: Math.min(131_072, Math.max(1024, flows >> 2)) });
+const flowsOf = (flows: number): Traffic => ({
+  ...BASE, flows, packets: Math.max(120_000, flows * (flows > 500_000 ? 2 : 4)), remotes: Math.min(131_072, Math.max(1024, flows >> 2)),
+});
+/** Few prefixes, or there would be millions of entries; and a flow at least for every pod. */
+const podsOf = (pods: number): Traffic => ({
+  ...BASE, pods, nodes: 50, policies: Math.min(4, pods), prefixes: 16, flows: Math.max(16_384, pods), packets: Math.max(120_000, 4 * pods),
+});
 
 const CURVES: readonly (readonly [name: string, values: readonly number[], traffic: (x: number) => Traffic, walked: boolean])[] = [
   ["flows, uniform", [1, 1000, 16_384, 65_536, 262_144, 1_048_576, 4_194_304], flowsOf, false],
@@ -42,7 +48,7 @@ const CURVES: readonly (readonly [name: string, values: readonly number[], traff
   // One pod for each policy, so that there are as many entries as prefixes.
   ["policy prefixes", [10, 1000, 10_000, 100_000, 1_000_000], (x) => ({ ...BASE, prefixes: x, pods: 9, policies: 8, remotes: 131_072 }), true],
   ["nodes", [1, 4, 10, 100, 1000], (x) => ({ ...BASE, nodes: x, gateways: Math.min(2, x), pods: Math.max(200, x) }), true],
-  ["pods", [1, 200, 5000, 50_000], (x) => ({ ...BASE, pods: x, nodes: 50, policies: Math.min(4, x), prefixes: 16, flows: Math.max(16_384, x), packets: Math.max(120_000, 4 * x) }), true],
+  ["pods", [1, 200, 5000, 50_000], podsOf, true],
   ["remote endpoints", [1, 64, 4096, 131_072], (x) => ({ ...BASE, remotes: x }), true],
 ];
 const WORKERS_PACKETS = 2_000_000, WORKERS_CURVE = "workers";
@@ -54,7 +60,8 @@ export async function runCurves({ rounds, largest, limitSeconds }: GrowthSetting
   const points: CurvePoint[] = [], skipped: { what: string; why: string }[] = [], start = performance.now();
   for (const [curve, values, traffic, alsoWalked] of CURVES) {
     for (const x of values.filter((value) => value <= largest)) {
-      const options = traffic(x), wanted = FIXED_BYTES + (options.packets ?? 0) * PACKET_BYTES, what = `growth with ${curve}: ${x.toLocaleString("en-US")}`;
+      const what = `growth with ${curve}: ${x.toLocaleString("en-US")}`, options = traffic(x);
+      const wanted = FIXED_BYTES + (options.packets ?? 0) * PACKET_BYTES;
       if (performance.now() - start > limitSeconds * 1000) skipped.push({ what, why: `the ${limitSeconds} s for all curves were over` });
       else if (freeMemory() < wanted) skipped.push({ what, why: `it wants ${(wanted / 2 ** 30).toFixed(0)} GiB of memory` });
       else {
@@ -84,7 +91,8 @@ async function workersCurve(rounds: number, packets: number, say: (text: string)
         own.push(1e9 / replayed(input, join(folder, "out"), { kernel: "wasm", workers: k + 1, write: "none" }).timing.packetsPerSecond);
       }
     }
-    return { points: samples.map((own, k) => ({ curve: WORKERS_CURVE, path: "replay, nothing written", x: k + 1, nanoseconds: spreadOf(own) })), skipped: [] };
+    const points = samples.map((own, k) => ({ curve: WORKERS_CURVE, path: "replay, nothing written", x: k + 1, nanoseconds: spreadOf(own) }));
+    return { points, skipped: [] };
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -55,14 +55,17 @@ interface Runner {
   pass(set: PacketSet): number[] | Promise<number[]>;
 }
 
-export async function runPaths(traffic: Omit<GenerateOptions, "out">, builds: readonly PathBuild[], { rounds, newFlowRounds = 1, walked = false }: PathSettings): Promise<PathResult> {
+export async function runPaths(
+  traffic: Omit<GenerateOptions, "out">, builds: readonly PathBuild[], { rounds, newFlowRounds = 1, walked = false }: PathSettings,
+): Promise<PathResult> {
   const folder = mkdtempSync(join(tmpdir(), "egwsim-paths-"));
   const native = builds.includes("native") ? buildNative() : { reason: "" };
   const yardsticks: NativeRun[] = [];
   try {
     const { capture, cluster } = await runGenerate({ ...traffic, frameSize: "64", protocolMix: { tcp: 80, udp: 20, icmp: 0 }, out: join(folder, "traffic") });
     const tables = await tablesOf(cluster);
-    const prepared = (): Promise<PreparedRun> => PreparedRun.of({ capture, tables, write: new Set(["overlay", "external"]), maxFlows: Math.max(DEFAULT_MAX_FLOWS, 2 * (traffic.flows ?? 0)), flowWays: !walked });
+    const maxFlows = Math.max(DEFAULT_MAX_FLOWS, 2 * (traffic.flows ?? 0));
+    const prepared = (): Promise<PreparedRun> => PreparedRun.of({ capture, tables, write: new Set(["overlay", "external"]), maxFlows, flowWays: !walked });
     const runnersFromNothing = async (): Promise<Runner[]> => {
       const runners: Runner[] = [];
       for (const build of builds) {

@@ -58,7 +58,7 @@ export function plotsPage({ growth, memory, paths, peers, replay, machine, commi
     }))));
   }
   for (const of of new Set(memory.map((point) => point.of))) {
-    const points = memory.filter((point) => point.of === of).map(({ x, peakBytes }) => ({ x, y: peakBytes / 2 ** 20, low: peakBytes / 2 ** 20, high: peakBytes / 2 ** 20 }));
+    const points = memory.filter((point) => point.of === of).map(({ x, peakBytes }) => [x, peakBytes / 2 ** 20] as const).map(([x, y]) => ({ x, y, low: y, high: y }));
     panels.push(curvePanel(`Memory by ${of}`, "MiB, largest resident set", [{ name: "replay, WebAssembly, one worker", points }]));
   }
   const rows = Math.ceil(panels.length / COLUMNS), width = COLUMNS * PANEL_WIDTH, height = rows * (PANEL_HEIGHT + 20) + 30;

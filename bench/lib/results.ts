@@ -48,7 +48,7 @@ export function aboutResults(results: BenchResults): string {
   const { captureOptions, replay, peers, loadBefore, skipped } = results;
   const options = Object.entries(captureOptions).map(([name, value]) => `--${name} ${value}`).join(" ");
   const left = skipped.map(({ what, why }) => ` Skipped: ${what}: ${why}.`).join("");
-  const rounds = [["replays", replay[0]?.rounds], ["peers", peers[0]?.rounds]].filter(([, count]) => count !== undefined).map(([part, count]) => `${part}: ${count}`).join(", ");
+  const rounds = [["replays", replay[0]?.rounds], ["peers", peers[0]?.rounds]].flatMap(([part, count]) => (count === undefined ? [] : [`${part}: ${count}`])).join(", ");
   return `${about(results)}${loadBefore === null ? "" : `; load average before ${loadBefore.toFixed(1)}`}. ` +
     `Median (min–max) of interleaved rounds${rounds === "" ? "" : ` (${rounds})`}; captures by \`egwsim generate ${options}\`.${left}`;
 }

@@ -55,7 +55,8 @@ export function peersTable(figures: readonly PeerFigures[]): string {
 
 export function targetsTable(rows: readonly TargetRow[]): string {
   const said = (answer: boolean | null, otherwise: string): string => (answer === null ? otherwise : answer ? "yes" : "**no**");
-  return table(["target", "wanted", "measured", "met", "in absolute figures"], rows.map(({ target, wanted, measured, met, absolute }) => [target, wanted, measured, said(met, "?"), said(absolute, "")]));
+  const head = ["target", "wanted", "measured", "met", "in absolute figures"];
+  return table(head, rows.map(({ target, wanted, measured, met, absolute }) => [target, wanted, measured, said(met, "?"), said(absolute, "")]));
 }
 
 export function growthTable(points: readonly CurvePoint[]): string {

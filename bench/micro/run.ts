@@ -18,7 +18,10 @@ const MAX_TIME = 0.4, MIN_SAMPLES = 10;
 export async function runMicro(): Promise<Answer[]> {
   const bed = new TestBed();
   const answers: Answer[] = [];
-  const questions = [baseline(bed), ...parsing(bed), ...checksums(bed), ...hashTable(bed), ...prefixLookups(bed), policyLookup(bed), ...encapsulations(bed), ...translations(bed)];
+  const questions = [
+    baseline(bed), ...parsing(bed), ...checksums(bed), ...hashTable(bed), ...prefixLookups(bed), policyLookup(bed), ...encapsulations(bed),
+    ...translations(bed),
+  ];
   for (const question of questions) answers.push(...(await ask(question)));
   return answers;
 }

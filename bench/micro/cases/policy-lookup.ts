@@ -16,5 +16,6 @@ export function policyLookup(bed: TestBed): Question {
     const { address } = destinations[random.below(POLICY_PREFIXES)] ?? { address: 0 };
     return [wireWord(firstPod + random.below(POLICY_PODS)), wireWord(address)];
   }).flat());
-  return ofBuilds("policy look-up", `${POLICY_PODS.toLocaleString("en-US")} pods, ${POLICY_PREFIXES} prefixes each`, (build) => bed.loops(build).loopPolicy(table, pairs, ROUNDS));
+  const size = `${POLICY_PODS.toLocaleString("en-US")} pods, ${POLICY_PREFIXES} prefixes each`;
+  return ofBuilds("policy look-up", size, (build) => bed.loops(build).loopPolicy(table, pairs, ROUNDS));
 }

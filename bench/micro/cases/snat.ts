@@ -19,7 +19,8 @@ export function translations(bed: TestBed): Question[] {
 
 function established(bed: TestBed): Question {
   const { packet, template, ports } = gatewayPacket(bed, 9);
-  return ofBuilds("SNAT of an established flow", `${ROUNDS.toLocaleString("en-US")} flows`, (build) => bed.loops(build).loopSnat(packet, template, HEADERS, ports, ROUNDS, 1));
+  return ofBuilds("SNAT of an established flow", `${ROUNDS.toLocaleString("en-US")} flows`, (build) =>
+    bed.loops(build).loopSnat(packet, template, HEADERS, ports, ROUNDS, 1));
 }
 
 function portAllocation(bed: TestBed, share: number): Question {
@@ -27,7 +28,8 @@ function portAllocation(bed: TestBed, share: number): Question {
   while (taken.size < Math.floor(RANGE * share)) taken.add(FIRST_PORT + random.below(RANGE));
   // The reverse halves alone are what a search meets.
   for (const port of taken) {
-    if (bed.insert(shard + S_NAT, (UDP << 8) | TUPLE_IN, wireWord(EGRESS_IP), wireWord(REMOTE), wirePort(port) | (wirePort(443) << 16)) === 0) throw new Error("the NAT table is too small for the bench");
+    const half = bed.insert(shard + S_NAT, (UDP << 8) | TUPLE_IN, wireWord(EGRESS_IP), wireWord(REMOTE), wirePort(port) | (wirePort(443) << 16));
+    if (half === 0) throw new Error("the NAT table is too small for the bench");
   }
   return ofBuilds("SNAT port for a new flow", `${Math.round(share * 100)} % of the ports taken`, (build) => {
     const found = bed.loops(build).loopSnat(packet, template, HEADERS, ports, ROUNDS, 0);
@@ -37,8 +39,9 @@ function portAllocation(bed: TestBed, share: number): Question {
 }
 
 /** A packet at a gateway with tables of its own. Source ports lie below the range: each flow needs a draw. */
-function gatewayPacket(bed: TestBed, seed: number): { readonly packet: number; readonly template: number; readonly ports: number; readonly shard: number } {
-  const { arena } = bed, random = new SeededRandom(seed), sent = frame(SMALL_FRAME, POD, 40_000), packet = packetOf(bed, sent), template = arena.take(sent.length, 64);
+function gatewayPacket(bed: TestBed, seed: number): Readonly<Record<"packet" | "template" | "ports" | "shard", number>> {
+  const { arena } = bed, random = new SeededRandom(seed), sent = frame(SMALL_FRAME, POD, 40_000);
+  const packet = packetOf(bed, sent), template = arena.take(sent.length, 64);
   const shard = writeShard(arena, { conntrack: 256, nat: 2 * RANGE + 2, fragments: 256, flows: 256 }, 1);
   arena.bytes.set(sent, template);
   arena.put32(packet + P_SHARD, shard);
