@@ -1,14 +1,13 @@
 // Whole replays of generated captures. Rounds go over all settings in turn, so that a slow minute of the machine hits each of
 // them and not one.
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { runGenerate } from "../../src/generate/generate.ts";
 import { spreadOf, type Spread } from "../lib/median.ts";
 import { folderFor } from "../lib/room.ts";
 import { rounds } from "../lib/rounds.ts";
+import { type Measured, replayed } from "./replayed.ts";
 
 export interface ReplaySetting {
   readonly frames: "64" | "imix" | "1500";
@@ -29,13 +28,6 @@ export interface ReplayFigures extends ReplaySetting {
   readonly peakBytes: number;
 }
 
-interface Measured {
-  readonly packets: number;
-  readonly timing: { readonly packetsPerSecond: number; readonly kernelSeconds: number };
-  readonly processSeconds: number;
-  readonly peakBytes: number;
-}
-
 /** The captures' other options; with `packets` and the frame size they say what was replayed. */
 export const CAPTURE_OPTIONS = { flows: 20_000, pods: 200, nodes: 10, gateways: 2, policies: 4, prefixes: 16, remotes: 256, seed: 1 } as const;
 /** How much longer the captures are that show whether memory grows with the input, and what a second worker brings. */
@@ -44,9 +36,6 @@ const ALL_WORKERS = availableParallelism();
 const FRAMES = ["64", "imix", "1500"] as const;
 /** Bytes of a record, in and in all captures written together. */
 const RECORD_BYTES = { "64": 76 + 280, imix: 360 + 1130, "1500": 1512 + 4590 } as const;
-
-const child = fileURLToPath(new URL("./measured-replay.js", import.meta.url));
-const program = new URL("../../../dist/cli/program.js", import.meta.url).href;
 
 function settings(packets: number): ReplaySetting[] {
   const all: ReplaySetting[] = [];
@@ -72,7 +61,7 @@ export async function runReplays(packets: number, wantedRounds: number, limitSec
     const wanted = settings(packets);
     for (const name of new Set(wanted.map(({ frames, packets: size }) => `${frames}-${size}`))) {
       const [frames, size] = name.split("-");
-      await runGenerate({ ...CAPTURE_OPTIONS, out: join(folder, name), frameSize: frames === "1500" ? 1500 : frames === "64" ? "64" : "imix", packets: Number(size) });
+      await runGenerate({ ...CAPTURE_OPTIONS, out: join(folder, name), frameSize: frames === "imix" ? frames : Number(frames), packets: Number(size) });
     }
     const measured = wanted.map((): Measured[] => []);
     await rounds(wantedRounds, limitSeconds, (round) => {
@@ -88,14 +77,10 @@ export async function runReplays(packets: number, wantedRounds: number, limitSec
   }
 }
 
-function replay(folder: string, { frames, packets, kernel, workers, write }: ReplaySetting): Measured {
-  const input = join(folder, `${frames}-${packets}`);
-  const { status, stdout, stderr } = spawnSync(process.execPath, [
-    child, program, join(input, "capture.pcap"), join(input, "cluster"), join(folder, "out"), String(workers), kernel, write,
-  ], { encoding: "utf8" });
-  if (status !== 0) throw new Error(`a measured replay ended with ${status}: ${stderr}`);
-  const result = JSON.parse(stdout) as Measured;
-  if (result.packets !== packets) throw new Error(`${result.packets} packets were replayed, not ${packets}`);
+function replay(folder: string, setting: ReplaySetting): Measured {
+  const input = join(folder, `${setting.frames}-${setting.packets}`);
+  const result = replayed({ capture: join(input, "capture.pcap"), cluster: join(input, "cluster") }, join(folder, "out"), setting);
+  if (result.packets !== setting.packets) throw new Error(`${result.packets} packets were replayed, not ${setting.packets}`);
   return result;
 }
 

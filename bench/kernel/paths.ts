@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { GenerateOptions } from "../../src/generate/options.ts";
 import { runGenerate } from "../../src/generate/generate.ts";
+import { DEFAULT_MAX_FLOWS } from "../../src/cli/option-list.ts";
 import { kernelOn } from "../../src/engine/kernel-instance.ts";
 import { type Spread, spreadOf } from "../lib/median.ts";
 import { buildNative, NativeRun } from "./native.ts";
@@ -29,7 +30,15 @@ export interface PathResult {
   readonly nativeReason: string | null;
 }
 
-/** Issue of the bench's standard paths: 64-byte frames of 65,536 flows, 10,000 policy prefixes, at a million packets a second. */
+export interface PathSettings {
+  /** Passes over the packets of established flows. */
+  readonly rounds: number;
+  /** Flows are new once in a memory, so that each of these makes and fills one for every build. Of several the first only warms. */
+  readonly newFlowRounds?: number;
+  readonly walked?: boolean;
+}
+
+/** The bench's standard paths: 64-byte frames of 65,536 flows, 10,000 policy prefixes, at a million packets a second. */
 export const STANDARD = {
   packets: 400_000, flows: 65_536, pods: 200, nodes: 10, gateways: 2, policies: 4, prefixes: 10_000, remotes: 16_384, replies: 0.5, seed: 1,
   packetsPerSecond: 1_000_000, distribution: "uniform",
@@ -46,30 +55,37 @@ interface Runner {
   pass(set: PacketSet): number[] | Promise<number[]>;
 }
 
-export async function runPaths(traffic: Omit<GenerateOptions, "out">, builds: readonly PathBuild[], rounds: number, walked = false): Promise<PathResult> {
+export async function runPaths(
+  traffic: Omit<GenerateOptions, "out">, builds: readonly PathBuild[], { rounds, newFlowRounds = 1, walked = false }: PathSettings,
+): Promise<PathResult> {
   const folder = mkdtempSync(join(tmpdir(), "egwsim-paths-"));
   const native = builds.includes("native") ? buildNative() : { reason: "" };
-  let yardstick: NativeRun | null = null;
+  const yardsticks: NativeRun[] = [];
   try {
     const { capture, cluster } = await runGenerate({ ...traffic, frameSize: "64", protocolMix: { tcp: 80, udp: 20, icmp: 0 }, out: join(folder, "traffic") });
     const tables = await tablesOf(cluster);
-    const prepared = (): Promise<PreparedRun> => PreparedRun.of({ capture, tables, write: new Set(["overlay", "external"]), maxFlows: Math.max(65_536, 2 * (traffic.flows ?? 0)), flowWays: !walked });
-    const runners: Runner[] = [];
-    for (const build of builds) {
-      if (build === "native") {
-        if (!("program" in native)) continue;
-        const run = await prepared(), started = new NativeRun(native.program, run, folder);
-        yardstick = started;
-        runners.push({ build, run, pass: (set) => started.pass(set) });
-      } else {
-        const run = await prepared();
-        // The TypeScript build has one memory per thread: it is made last and keeps its own.
-        const kernel = kernelOn(run.memory.arena.memory, build, pathToFileURL(wasm.pathname));
-        runners.push({ build, run, pass: (set) => run.pass(kernel, set) });
+    const maxFlows = Math.max(DEFAULT_MAX_FLOWS, 2 * (traffic.flows ?? 0));
+    const prepared = (): Promise<PreparedRun> => PreparedRun.of({ capture, tables, write: new Set(["overlay", "external"]), maxFlows, flowWays: !walked });
+    const runnersFromNothing = async (): Promise<Runner[]> => {
+      const runners: Runner[] = [];
+      for (const build of builds) {
+        if (build === "native") {
+          if (!("program" in native)) continue;
+          yardsticks.pop()?.end();
+          const run = await prepared(), started = new NativeRun(native.program, run, folder);
+          yardsticks.push(started);
+          runners.push({ build, run, pass: (set) => started.pass(set) });
+        } else {
+          const run = await prepared();
+          // The TypeScript build has one memory per thread: it is made last and keeps its own.
+          const kernel = kernelOn(run.memory.arena.memory, build, pathToFileURL(wasm.pathname));
+          runners.push({ build, run, pass: (set) => run.pass(kernel, set) });
+        }
       }
-    }
+      return runners;
+    };
     const samples = new Map<string, number[]>();
-    const measure = async (set: PacketSet, keep: boolean): Promise<void> => {
+    const measure = async (runners: readonly Runner[], set: PacketSet, keep: boolean): Promise<void> => {
       for (const { build, run, pass } of runners) {
         const packets = run.packetsOf(set), each = (await pass(set)).map((nanoseconds, chunk) => nanoseconds / (packets[chunk] ?? 1));
         if (!keep || each.length === 0) continue;
@@ -77,9 +93,14 @@ export async function runPaths(traffic: Omit<GenerateOptions, "out">, builds: re
         samples.set(key, [...(samples.get(key) ?? []), spreadOf(each).median]);
       }
     };
-    await measure("new flows", true);
-    for (let k = 0; k < 3; k++) await measure("established", false);
-    for (let round = 0; round < rounds; round++) for (const [set] of PATHS) if (set !== "new flows") await measure(set, true);
+    let runners = await runnersFromNothing();
+    await measure(runners, "new flows", newFlowRounds === 1);
+    for (let again = 1; again < newFlowRounds; again++) {
+      runners = await runnersFromNothing();
+      await measure(runners, "new flows", true);
+    }
+    for (let k = 0; k < 3; k++) await measure(runners, "established", false);
+    for (let round = 0; round < rounds; round++) for (const [set] of PATHS) if (set !== "new flows") await measure(runners, set, true);
     const figures = PATHS.flatMap(([set, path]) => runners.flatMap(({ build }) => {
       const own = samples.get(`${set} ${build}`), beside = samples.get(`${set} native`);
       if (own === undefined) return [];
@@ -88,7 +109,7 @@ export async function runPaths(traffic: Omit<GenerateOptions, "out">, builds: re
     }));
     return { figures, nativeReason: "reason" in native && native.reason !== "" ? native.reason : null };
   } finally {
-    yardstick?.end();
+    yardsticks.pop()?.end();
     rmSync(folder, { recursive: true });
   }
 }

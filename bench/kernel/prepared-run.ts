@@ -131,8 +131,9 @@ function sorted(chunks: readonly KeptChunk[]): Map<PacketSet, KeptChunk[]> {
   const known = new Set<string>();
   const setsOf = ({ frames, frameBytes, descriptorBytes }: KeptChunk, index: number): readonly PacketSet[] => {
     const view = new DataView(descriptorBytes.buffer, descriptorBytes.byteOffset + index * B_SIZE), reply = view.getInt32(B_ENTRY, true) === ENTRY_REPLY;
-    const at = view.getInt32(B_FRAME, true) - frames, hex = (from: number, to: number): string => Buffer.from(frameBytes.buffer, frameBytes.byteOffset + at + from, to - from).toString("hex");
-    const [source, destination, from, to] = [hex(26, 30), hex(30, 34), hex(34, 36), hex(36, 38)], key = reply ? `${destination}${to}${source}${from}` : `${source}${from}${destination}${to}`;
+    const at = view.getInt32(B_FRAME, true) - frames, frame = Buffer.from(frameBytes.buffer, frameBytes.byteOffset + at);
+    const part = (from: number, to: number): string => frame.toString("latin1", from, to);
+    const key = reply ? part(30, 34) + part(26, 30) + part(36, 38) + part(34, 36) : part(26, 38);
     if (!known.has(key)) {
       known.add(key);
       return ["new flows"];

@@ -14,7 +14,7 @@ export function readResults(path: string): BenchResults {
   const results = JSON.parse(readFileSync(path, "utf8")) as Partial<BenchResults> & { format: string };
   if (!results.format.startsWith("egwsim-bench/")) throw new Error(`${path} holds no results of this bench`);
   // Format 1 had single parts and replays only; up to 2 peers had no start and no ratio to the C loop.
-  const known = { paths: [], peers: [], growth: [], skipped: [], loadBefore: null, ...results } as unknown as BenchResults;
+  const known = { paths: [], peers: [], growth: [], memory: [], skipped: [], loadBefore: null, ...results } as unknown as BenchResults;
   return { ...known, peers: known.peers.map((each) => ({ ...{ packets: 0, rounds: 0, timesLoop: null, startSeconds: null }, ...each })) };
 }
 

@@ -46,7 +46,7 @@ function barPanel(title: string, unit: string, bars: readonly { readonly name: s
   return parts.join("\n");
 }
 
-export function plotsPage({ growth, paths, peers, replay, machine, commit, date }: BenchResults): string {
+export function plotsPage({ growth, memory, paths, peers, replay, machine, commit, date }: BenchResults): string {
   const panels: string[] = [];
   if (paths.length > 0) panels.push(barPanel("Kernel: whole paths", "ns a packet, median and range", paths.map(({ path, build, nanoseconds: { median, min, max } }) => ({ name: `${path}, ${build}`, value: median, low: min, high: max }))));
   if (peers.length > 0) panels.push(barPanel("Peers: file to file", "packets a second", peers.map(({ who, frames, packetsPerSecond: { median, min, max } }) => ({ name: `${who}, ${frames}`, value: median, low: min, high: max }))));
@@ -56,6 +56,10 @@ export function plotsPage({ growth, paths, peers, replay, machine, commit, date 
     panels.push(curvePanel(`Growth with ${curve}`, "ns a packet, WebAssembly", [...new Set(own.map(({ path }) => path))].map((name) => ({
       name, points: own.filter(({ path }) => path === name).map(({ x, nanoseconds: { median, min, max } }) => ({ x, y: median, low: min, high: max })),
     }))));
+  }
+  for (const of of new Set(memory.map((point) => point.of))) {
+    const points = memory.filter((point) => point.of === of).map(({ x, peakBytes }) => [x, peakBytes / 2 ** 20] as const).map(([x, y]) => ({ x, y, low: y, high: y }));
+    panels.push(curvePanel(`Memory by ${of}`, "MiB, largest resident set", [{ name: "replay, WebAssembly, one worker", points }]));
   }
   const rows = Math.ceil(panels.length / COLUMNS), width = COLUMNS * PANEL_WIDTH, height = rows * (PANEL_HEIGHT + 20) + 30;
   const placed = panels.map((panel, k) => `<g transform="translate(${(k % COLUMNS) * PANEL_WIDTH} ${30 + Math.floor(k / COLUMNS) * (PANEL_HEIGHT + 20)})">\n${panel}\n</g>`);

@@ -2,6 +2,7 @@ import type { CompileFigures } from "../compile/run.ts";
 import type { ReplayFigures } from "../e2e/replay.ts";
 import type { PathFigures } from "../kernel/paths.ts";
 import type { CurvePoint } from "../growth/curves.ts";
+import type { MemoryPoint } from "../growth/memory.ts";
 import type { Answer } from "../micro/question.ts";
 import type { PeerFigures } from "../peers/peers.ts";
 import type { Machine } from "./machine.ts";
@@ -21,6 +22,7 @@ export interface BenchResults {
   readonly replay: readonly ReplayFigures[];
   readonly peers: readonly PeerFigures[];
   readonly growth: readonly CurvePoint[];
+  readonly memory: readonly MemoryPoint[];
   /** What was left out, and why. */
   readonly skipped: readonly { readonly what: string; readonly why: string }[];
 }
@@ -46,6 +48,7 @@ export function aboutResults(results: BenchResults): string {
   const { captureOptions, replay, peers, loadBefore, skipped } = results;
   const options = Object.entries(captureOptions).map(([name, value]) => `--${name} ${value}`).join(" ");
   const left = skipped.map(({ what, why }) => ` Skipped: ${what}: ${why}.`).join("");
+  const rounds = [["replays", replay[0]?.rounds], ["peers", peers[0]?.rounds]].flatMap(([part, count]) => (count === undefined ? [] : [`${part}: ${count}`])).join(", ");
   return `${about(results)}${loadBefore === null ? "" : `; load average before ${loadBefore.toFixed(1)}`}. ` +
-    `Median (min–max) of ${replay[0]?.rounds ?? 0} interleaved rounds (peers: ${peers[0]?.rounds ?? 0}); captures by \`egwsim generate ${options}\`.${left}`;
+    `Median (min–max) of interleaved rounds${rounds === "" ? "" : ` (${rounds})`}; captures by \`egwsim generate ${options}\`.${left}`;
 }

@@ -12,7 +12,8 @@ export function folderFor(bytes: number): { readonly folder: string } | { readon
   if (existsSync(SHARED_MEMORY) && freeOn(SHARED_MEMORY) >= wanted && freeMemory() >= wanted) return { folder: SHARED_MEMORY };
   if (freeOn(tmpdir()) >= wanted) return { folder: tmpdir() };
   const gibibytes = (value: number): string => `${(value / 2 ** 30).toFixed(1)} GiB`;
-  return { why: `it wants ${gibibytes(wanted)} in ${SHARED_MEMORY} or ${tmpdir()}, which has ${gibibytes(freeOn(tmpdir()))} (TMPDIR names another folder)` };
+  const has = `which has ${gibibytes(freeOn(tmpdir()))} (TMPDIR names another folder)`;
+  return { why: `it wants ${gibibytes(wanted)} in ${SHARED_MEMORY} or ${tmpdir()}, ${has}` };
 }
 
 function freeOn(folder: string): number {

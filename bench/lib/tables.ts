@@ -2,6 +2,7 @@
 import type { CompileFigures } from "../compile/run.ts";
 import type { ReplayFigures } from "../e2e/replay.ts";
 import type { CurvePoint } from "../growth/curves.ts";
+import type { MemoryPoint } from "../growth/memory.ts";
 import type { PathFigures } from "../kernel/paths.ts";
 import type { PeerFigures } from "../peers/peers.ts";
 import type { Answer } from "../micro/question.ts";
@@ -53,12 +54,21 @@ export function peersTable(figures: readonly PeerFigures[]): string {
 }
 
 export function targetsTable(rows: readonly TargetRow[]): string {
-  return table(["target", "wanted", "measured", "met"], rows.map(({ target, wanted, measured, met }) => [target, wanted, measured, met === null ? "?" : met ? "yes" : "**no**"]));
+  const said = (answer: boolean | null, otherwise: string): string => (answer === null ? otherwise : answer ? "yes" : "**no**");
+  const head = ["target", "wanted", "measured", "met", "in absolute figures"];
+  return table(head, rows.map(({ target, wanted, measured, met, absolute }) => [target, wanted, measured, said(met, "?"), said(absolute, "")]));
 }
 
 export function growthTable(points: readonly CurvePoint[]): string {
   return table(["growth with", "path", "", "ns/packet"], points.map((each) => [
     each.curve, each.path, count(each.x), spread(each.nanoseconds, (ns) => ns.toFixed(0)),
+  ]));
+}
+
+export function memoryTable(points: readonly MemoryPoint[]): string {
+  const bytes = (value: number | null): string => (value === null ? "" : value.toFixed(0));
+  return table(["memory by", "how many", "capture", "peak memory", "bytes each, layout", "bytes each, measured", "evicted"], points.map((each) => [
+    each.of, count(each.x), mebibytes(each.captureBytes), mebibytes(each.peakBytes), bytes(each.layoutBytes), bytes(each.measuredBytes), count(each.evicted),
   ]));
 }
 

@@ -1,4 +1,4 @@
-import type { Build } from "./test-bed.ts";
+import { BUILDS, type Build } from "./test-bed.ts";
 
 /** One question to the machine: what one operation costs, by build where both have it. */
 export interface Question {
@@ -21,4 +21,12 @@ export interface Answer {
   readonly min: number;
   readonly max: number;
   readonly samples: number;
+}
+
+/** Operations of a call of `run`. */
+export const ROUNDS = 4096;
+
+/** A question to both builds of the kernel. */
+export function ofBuilds(name: string, parameters: string, run: (build: Build) => number): Question {
+  return { name, parameters, operations: ROUNDS, builds: BUILDS, run: (build) => run(build === "ts" ? "ts" : "wasm") };
 }

@@ -1,9 +1,15 @@
 // Puts the questions to benny, one suite each with a case per build, and turns its samples into nanoseconds.
 import benny from "benny";
 import { spreadOf } from "../lib/median.ts";
+import { baseline } from "./cases/baseline.ts";
+import { checksums } from "./cases/checksum.ts";
+import { encapsulations } from "./cases/encapsulation.ts";
 import { handOverQuestions } from "./cases/hand-over.ts";
-import { packetQuestions } from "./cases/packets.ts";
-import { tableQuestions } from "./cases/tables.ts";
+import { hashTable } from "./cases/hash-table.ts";
+import { parsing } from "./cases/parse.ts";
+import { policyLookup } from "./cases/policy-lookup.ts";
+import { prefixLookups } from "./cases/prefix-lookup.ts";
+import { translations } from "./cases/snat.ts";
 import type { Answer, Question } from "./question.ts";
 import { TestBed } from "./test-bed.ts";
 
@@ -13,7 +19,11 @@ const MAX_TIME = 0.4, MIN_SAMPLES = 10;
 export async function runMicro(): Promise<Answer[]> {
   const bed = new TestBed();
   const answers: Answer[] = [];
-  for (const question of [...tableQuestions(bed), ...packetQuestions(bed), ...handOverQuestions(bed)]) answers.push(...(await ask(question)));
+  const questions = [
+    baseline(bed), ...parsing(bed), ...checksums(bed), ...hashTable(bed), ...prefixLookups(bed), policyLookup(bed), ...encapsulations(bed),
+    ...translations(bed), ...handOverQuestions(bed),
+  ];
+  for (const question of questions) answers.push(...(await ask(question)));
   return answers;
 }
 

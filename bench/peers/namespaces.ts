@@ -29,16 +29,17 @@ export class Namespaces {
   add(name: string): void {
     command(["ip", "netns", "add", this.#prefix + name]);
     this.#made.push(name);
-    const settings = [...["all", "default"].flatMap((each) => [`net/ipv6/conf/${each}/disable_ipv6 1`, `net/ipv4/conf/${each}/rp_filter 0`]), "net/ipv4/ip_forward 1"].map((each) => each.split(" "));
-    const shell = settings.filter(([file = ""]) => existsSync(`/proc/sys/${file}`)).map(([file, value]) => `echo ${value} > /proc/sys/${file}`).join("; ");
-    this.run(name, ["sh", "-c", shell]);
+    const settings = ["all", "default"].flatMap((each) => [[`net/ipv6/conf/${each}/disable_ipv6`, 1], [`net/ipv4/conf/${each}/rp_filter`, 0]] as const);
+    for (const [file, value] of [...settings, ["net/ipv4/ip_forward", 1] as const])
+      if (existsSync(`/proc/sys/${file}`)) this.run(name, ["sh", "-c", `echo ${value} > /proc/sys/${file}`]);
     this.run(name, ["ip", "link", "set", "lo", "up"]);
   }
 
   /** Two ends of a wire; neither asks for the other's address, both have the one given. */
   wire(one: string, device: string, other: string, otherDevice: string, mac: string): void {
-    command(["ip", "link", "add", device, "address", mac, "mtu", "9000", "netns", this.#prefix + one, "type", "veth", "peer", "name", otherDevice, "address", mac, "mtu", "9000", "netns", this.#prefix + other]);
-    for (const [name, end] of [[one, device], [other, otherDevice]] as const) this.run(name, ["ip", "link", "set", end, "arp", "off", "up"]);
+    const end = (namespace: string): string[] => ["address", mac, "mtu", "9000", "netns", this.#prefix + namespace];
+    command(["ip", "link", "add", device, ...end(one), "type", "veth", "peer", "name", otherDevice, ...end(other)]);
+    for (const [name, its] of [[one, device], [other, otherDevice]] as const) this.run(name, ["ip", "link", "set", its, "arp", "off", "up"]);
   }
 
   within(name: string, words: readonly string[]): string[] {

@@ -20,6 +20,8 @@ const UNDERLAY_BITS = 16;
 const BUFFERS = 1024;
 /** Most of OVS's start: the daemon, its buffers, a thousand flows. The slowest packet taken for its work, seconds. */
 const START_LIMIT = 20, SLOWEST_PACKET = 40e-6;
+/** Milliseconds between its looks at the flows that it has cached: after a look that took long it forgets some and loses packets. */
+const UNDISTURBED = 120_000;
 /** So long without another packet written, and it is through: milliseconds. */
 const QUIET = 600;
 
@@ -44,7 +46,8 @@ async function measure(input: PeerInput, folder: string, reference: Reference | 
     // The first half fills its caches; one core polls for as long as the second half takes.
     const { packets, seconds: late, share } = await secondHalf(output), seconds = late / share;
     if (packets === 0) throw new Error("nothing came out of it");
-    return { seconds, cpuSeconds: seconds, startSeconds, output: reference === null || reference.translated === null ? null : await sameTranslated(output, reference.translated) };
+    const wanted = reference?.translated ?? null;
+    return { seconds, cpuSeconds: seconds, startSeconds, output: wanted === null ? null : await sameTranslated(output, wanted) };
   } finally {
     await ovs.end();
     spaces.remove();
@@ -72,7 +75,9 @@ class Switch {
     this.#spawn("ovsdb-server", database, `--remote=punix:${socket}`, `--unixctl=${join(this.#run, "db.ctl")}`, "-vconsole:off");
     await until("its database answers", START_LIMIT, () => existsSync(socket));
     this.#vsctl("--no-wait", "init");
-    this.#vsctl("--no-wait", "set", "Open_vSwitch", ".", "other_config:dpdk-init=true", `other_config:pmd-cpu-mask=${(1 << (Math.min(availableParallelism(), 31) - 1)).toString(16)}`,
+    const lastCpu = (1 << (Math.min(availableParallelism(), 31) - 1)).toString(16);
+    this.#vsctl("--no-wait", "set", "Open_vSwitch", ".", "other_config:dpdk-init=true", `other_config:pmd-cpu-mask=${lastCpu}`,
+      `other_config:max-revalidator=${UNDISTURBED}`, `other_config:max-idle=${UNDISTURBED}`,
       `other_config:dpdk-extra=--no-huge --legacy-mem -m ${BUFFERS} --no-pci --no-shconf --no-telemetry`);
     const daemon = this.#spawn(DAEMON, `unix:${socket}`, `--unixctl=${control}`, `--log-file=${join(this.#run, "switch.log")}`, "-vconsole:off");
     await until("it answers", START_LIMIT, () => {
@@ -91,8 +96,9 @@ class Switch {
     file.writeUInt32LE(1, 20);
     writeFileSync(nothing, file);
     for (const bridge of ["underlay", "pods"]) this.#vsctl("add-br", bridge, "--", "set", "bridge", bridge, "datapath_type=netdev", "fail-mode=secure");
-    this.#vsctl("add-port", "underlay", "out", "--", "set", "Interface", "out", "type=dpdk", `options:dpdk-devargs=net_pcap0,rx_pcap=${nothing},tx_pcap=${output}`, "ofport_request=1");
-    this.#vsctl("add-port", "pods", "tunnel", "--", "set", "Interface", "tunnel", "type=vxlan", "options:remote_ip=flow", "options:local_ip=flow", "options:key=flow", `options:dst_port=${TUNNEL_PORT}`, "ofport_request=2");
+    this.#port("underlay", "out", "type=dpdk", `options:dpdk-devargs=net_pcap0,rx_pcap=${nothing},tx_pcap=${output}`, "ofport_request=1");
+    const perFlow = ["remote_ip", "local_ip", "key"].map((option) => `options:${option}=flow`);
+    this.#port("pods", "tunnel", "type=vxlan", ...perFlow, `options:dst_port=${TUNNEL_PORT}`, "ofport_request=2");
     // A tunnel's source must be an address of the bridge: it has those of all nodes.
     for (const node of nodesOf(groups)) this.#spaces.run("ovs", ["ip", "address", "add", `${formatIpv4(node)}/${UNDERLAY_BITS}`, "dev", "underlay"]);
     this.#spaces.run("ovs", ["ip", "link", "set", "underlay", "up"]);
@@ -103,19 +109,23 @@ class Switch {
     });
     this.#ofctl("underlay", "actions=output:1\n");
     this.#ofctl("pods", flowsOf(groups));
-    // Or it forgets flows of the datapath until a limit of its own has grown.
+    // It begins with room for 10,000 cached flows and grows by what its looks at them tell.
     this.#appctl("upcall/set-flow-limit", "200000");
   }
 
   /** Adds the input and waits until everything is through. */
   async feed({ capture, packets }: PeerInput, output: string): Promise<void> {
-    this.#vsctl("add-port", "pods", "in", "--", "set", "Interface", "in", "type=dpdk", `options:dpdk-devargs=net_pcap1,rx_pcap=${capture}`, "ofport_request=1");
+    this.#port("pods", "in", "type=dpdk", `options:dpdk-devargs=net_pcap1,rx_pcap=${capture}`, "ofport_request=1");
     let size = -1, since = performance.now();
     await until("all packets are through", START_LIMIT + packets * SLOWEST_PACKET, () => {
       const { size: now } = statSync(output);
       if (now !== size) [size, since] = [now, performance.now()];
-      return performance.now() - since > QUIET && Number(/packets received: (\d+)/.exec(this.#appctl("dpif-netdev/pmd-stats-show"))?.[1]) === packets;
+      return performance.now() - since > QUIET && this.#received() === packets;
     });
+  }
+
+  #received(): number {
+    return Number(/packets received: (\d+)/.exec(this.#appctl("dpif-netdev/pmd-stats-show"))?.[1]);
   }
 
   /** Ends what was started, by its process. */
@@ -133,6 +143,10 @@ class Switch {
     const [file = "", ...rest] = this.#spaces.within("ovs", words), child = spawn(file, rest, { env: this.#env, stdio: "ignore" });
     this.#children.push(child);
     return child;
+  }
+
+  #port(bridge: string, name: string, ...settings: string[]): void {
+    this.#vsctl("add-port", bridge, name, "--", "set", "Interface", name, ...settings);
   }
 
   #vsctl(...words: string[]): void {
@@ -159,13 +173,20 @@ class Switch {
 function flowsOf(groups: readonly PolicyGroup[]): string {
   const flows = ["table=0,priority=0,actions=drop", "table=2,ip,actions=move:NXM_NX_REG1[]->NXM_NX_TUN_IPV4_DST[],dec_ttl,dec_ttl,output:2"];
   for (const { number, vni, egressIp, pods, entries } of groups) {
-    for (const { address, node } of pods) flows.push(`table=0,priority=1,ip,nw_src=${formatIpv4(address)},actions=set_field:${number}->reg0,set_field:${vni}->tun_id,set_field:${formatIpv4(node)}->tun_src,resubmit(,1)`);
-    for (const { destination, gateway } of entries)
-      flows.push(`table=1,priority=${1 + destination.bits},ip,reg0=${number},nw_dst=${formatIpv4Prefix(destination)},actions=set_field:${gateway}->reg1,ct(commit,zone=1,nat(src=${formatIpv4(egressIp)}),table=2)`);
+    for (const { address, node } of pods) {
+      const tunnel = `set_field:${vni}->tun_id,set_field:${formatIpv4(node)}->tun_src`;
+      flows.push(`table=0,priority=1,ip,nw_src=${formatIpv4(address)},actions=set_field:${number}->reg0,${tunnel},resubmit(,1)`);
+    }
+    const snat = `ct(commit,zone=1,nat(src=${formatIpv4(egressIp)}),table=2)`;
+    for (const { destination, gateway } of entries) {
+      const match = `priority=${1 + destination.bits},ip,reg0=${number},nw_dst=${formatIpv4Prefix(destination)}`;
+      flows.push(`table=1,${match},actions=set_field:${gateway}->reg1,${snat}`);
+    }
   }
   return `${flows.join("\n")}\n`;
 }
 
 async function until(what: string, limit: number, isSo: () => boolean): Promise<void> {
-  for (const start = performance.now(); !isSo(); await sleep(50)) if (performance.now() - start > limit * 1000) throw new Error(`waited ${Math.round(limit)} s until ${what}`);
+  for (const start = performance.now(); !isSo(); await sleep(50))
+    if (performance.now() - start > limit * 1000) throw new Error(`waited ${Math.round(limit)} s until ${what}`);
 }

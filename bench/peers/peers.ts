@@ -70,7 +70,8 @@ export async function runPeers(settings: PeerSettings, say: (text: string) => vo
   return { figures, skipped };
 }
 
-async function peersOn(frames: PeerFrames, { packets, steadyPackets, rounds: wanted, limitSeconds }: PeerSettings, folder: string, say: (text: string) => void): Promise<PeerResult> {
+async function peersOn(frames: PeerFrames, settings: PeerSettings, folder: string, say: (text: string) => void): Promise<PeerResult> {
+  const { packets, steadyPackets, rounds: wanted, limitSeconds } = settings;
   const peers: Peer[] = [], skipped: Skipped[] = [];
   for (const found of [...programs(folder), ovsDpdk(), linuxKernel(folder)]) {
     if ("peer" in found) peers.push(found.peer);
@@ -97,12 +98,12 @@ async function peersOn(frames: PeerFrames, { packets, steadyPackets, rounds: wan
   });
   const loop = [...samples].find(([{ who }]) => who === C_LOOP)?.[1];
   const figures = [...samples].map(([peer, own]): PeerFigures => {
-    const input = peer.startsWithin ? long : steady, perMillion = own.map(({ cpuSeconds }) => (cpuSeconds * 1e6) / input.packets);
-    const [first] = own;
+    const input = peer.startsWithin ? long : steady, perMillion = own.map(({ cpuSeconds }) => (cpuSeconds * 1e6) / input.packets), [first] = own;
+    const loopPerMillion = loop?.map(({ cpuSeconds }) => (cpuSeconds * 1e6) / long.packets);
     return {
       who: peer.who, frames, packets: input.packets, rounds: own.length, packetsPerSecond: spreadOf(own.map(({ seconds }) => input.packets / seconds)),
       cpuSecondsPerMillion: spreadOf(perMillion).median,
-      timesLoop: loop === undefined ? null : spreadOf(perMillion.map((cpu, k) => cpu / (((loop[k]?.cpuSeconds ?? NaN) * 1e6) / long.packets))),
+      timesLoop: loopPerMillion === undefined ? null : spreadOf(perMillion.map((cpu, k) => cpu / (loopPerMillion[k] ?? NaN))),
       startSeconds: starts.get(peer) ?? first?.startSeconds ?? null, sameBytes: first?.output ?? "not compared",
     };
   });

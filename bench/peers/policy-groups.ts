@@ -13,14 +13,16 @@ export interface PolicyGroup {
 
 export function policyGroups({ nodes, policyEntries }: DatapathTables): PolicyGroup[] {
   const entriesOf = byKey(policyEntries, ({ source }) => source);
-  const pods = nodes.flatMap(({ address: node, endpoints }) => endpoints.filter(({ host }) => !host).map(({ address, identity }) => ({ address, node, identity, entries: entriesOf.get(address) ?? [] })));
+  const pods = nodes.flatMap(({ address: node, endpoints }) => endpoints.filter(({ host }) => !host).map(({ address, identity }) =>
+    ({ address, node, identity, entries: entriesOf.get(address) ?? [] })));
   const alike = byKey(pods.filter(({ entries }) => entries.length > 0), ({ identity, entries }) =>
     [identity, ...entries.map(({ destination, gatewayIp, egressIp }) => `${destination.address}/${destination.bits} ${gatewayIp} ${egressIp}`).sort()].join());
   return [...alike.values()].map((members, k) => {
     const [first] = members, [entry] = first?.entries ?? [];
     if (first === undefined || entry === undefined) throw new Error("a group of pods has no entries");
     if (first.entries.some(({ egressIp }) => egressIp !== entry.egressIp)) throw new Error("a pod has several egress IPs: the peers are set up for one");
-    return { number: k + 1, vni: first.identity, egressIp: entry.egressIp, pods: members, entries: first.entries.map(({ destination, gatewayIp: gateway }) => ({ destination, gateway })) };
+    const entries = first.entries.map(({ destination, gatewayIp: gateway }) => ({ destination, gateway }));
+    return { number: k + 1, vni: first.identity, egressIp: entry.egressIp, pods: members, entries };
   });
 }
 
