@@ -1,6 +1,6 @@
-import type { FileHandle } from "node:fs/promises";
-import { open } from "node:fs/promises";
+import { close, open, read } from "node:fs";
 import type { Readable } from "node:stream";
+import { promisify } from "node:util";
 import { systemFault } from "./system-fault.ts";
 
 /** Bytes in order, pulled; nothing is read ahead of what is asked for but the stream's own buffer. */
@@ -11,19 +11,22 @@ export interface ByteSource {
   close(): Promise<void>;
 }
 
+// By the callbacks' functions: node:fs/promises takes 7 ms to load.
+const openFile = promisify(open), readFrom = promisify(read), closeFile = promisify(close);
+
 /** A file, FIFO or device by its path. */
 export class FileSource implements ByteSource {
   private readonly path: string;
-  private readonly handle: FileHandle;
+  private readonly file: number;
 
-  private constructor(path: string, handle: FileHandle) {
+  private constructor(path: string, file: number) {
     this.path = path;
-    this.handle = handle;
+    this.file = file;
   }
 
   static async open(path: string): Promise<FileSource> {
     try {
-      return new FileSource(path, await open(path, "r"));
+      return new FileSource(path, await openFile(path, "r"));
     } catch (error) {
       throw systemFault(path, "opening it", error);
     }
@@ -31,14 +34,14 @@ export class FileSource implements ByteSource {
 
   async read(into: Uint8Array, at: number): Promise<number> {
     try {
-      return (await this.handle.read(into, at, into.length - at, null)).bytesRead;
+      return (await readFrom(this.file, into, at, into.length - at, null)).bytesRead;
     } catch (error) {
       throw systemFault(this.path, "reading it", error);
     }
   }
 
   async close(): Promise<void> {
-    await this.handle.close();
+    await closeFile(this.file);
   }
 }
 
