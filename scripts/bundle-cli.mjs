@@ -16,13 +16,18 @@ const OPTIONS = {
   banner: { js: '"use strict";const importMetaUrl=require("node:url").pathToFileURL(__filename).href;' }, define: { "import.meta.url": "importMetaUrl" },
 };
 
-// commander loads Node's child_process, and with it net and dgram, for commands that are programs of their own. There are none here:
-// loaded on demand it costs nothing (`--help` 8 ms over an empty program instead of 13, minimum of 41 interleaved runs).
-const CHILD_PROCESS_ON_DEMAND = {
-  name: "child_process on demand",
+// What a short run may do without is loaded when its first function is asked for. In ms of a replay of 1,000 packets: crypto 15, net
+// (with streams; for child_process, and for isIPv6) 10, fs/promises with readline 7, ip-num 6, picocolors
+// (with streams, because it looks at standard output) 5, worker_threads and zlib 2 each.
+const LATE = ["node:child_process", "node:crypto", "node:fs/promises", "node:net", "node:worker_threads", "node:zlib", "ip-num", "picocolors"];
+const LATE_LOADING = {
+  name: "late loading",
   setup(bundler) {
-    bundler.onResolve({ filter: /^node:child_process$/ }, ({ importer }) => (importer.includes("commander") ? { path: "child_process", namespace: "on-demand" } : undefined));
-    bundler.onLoad({ filter: /^child_process$/, namespace: "on-demand" }, () => ({ contents: 'exports.spawn = (...all) => require("node:child_process").spawn(...all);' }));
+    bundler.onResolve({ filter: new RegExp(`^(${LATE.join("|")})$`) }, ({ path, namespace }) => (namespace === "late" ? undefined : { path, namespace: "late" }));
+    bundler.onLoad({ filter: /./, namespace: "late" }, async ({ path }) => {
+      const names = Object.keys(await import(path)).filter((name) => name !== "default");
+      return { contents: names.map((name) => `Object.defineProperty(exports, "${name}", { enumerable: true, get: () => require("${path}").${name} });`).join("\n"), resolveDir: process.cwd() };
+    });
   },
 };
 
@@ -48,9 +53,9 @@ const PART_OF_WORK = (bundle) => (module) => `module.exports = ${bundle("./work.
 export async function bundleCli() {
   rmSync(BIN, { recursive: true, force: true });
   const parts = new Set(["cli/failure-report.js"]), required = (name) => `require(${JSON.stringify(name)})`;
-  const program = await build({ ...OPTIONS, entryPoints: { program: "dist/cli/program.js" }, outdir: BIN, plugins: [CHILD_PROCESS_ON_DEMAND, onDemand(PART_OF_WORK(required), parts)] });
+  const program = await build({ ...OPTIONS, entryPoints: { program: "dist/cli/program.js" }, outdir: BIN, plugins: [LATE_LOADING, onDemand(PART_OF_WORK(required), parts)] });
   const index = `export const parts = {${[...parts].map((module) => `${JSON.stringify(module)}: () => require("./${module}")`).join(", ")}};`;
-  const work = await build({ ...OPTIONS, stdin: { contents: index, resolveDir: "dist" }, outfile: join(BIN, "work.js") });
+  const work = await build({ ...OPTIONS, stdin: { contents: index, resolveDir: "dist" }, outfile: join(BIN, "work.js"), plugins: [LATE_LOADING] });
   const loaded = (name) => `require("./cli/bundle-loader.js").bundles.load(${JSON.stringify(name)})`;
   const main = await build({
     ...OPTIONS, entryPoints: { main: "dist/cli/main.js" }, outdir: BIN,

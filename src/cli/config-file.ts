@@ -1,5 +1,5 @@
 // egwsim.config.yaml, where there is one.
-import { readFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
 import { dirname, relative, resolve } from "node:path";
 import { UsageError } from "./failure.ts";
 import { CONFIG_FILE } from "./option-list.ts";
@@ -12,7 +12,7 @@ export async function loadConfigFile(named: string | null, cwd: string): Promise
   const shown = named ?? CONFIG_FILE;
   let bytes: Buffer;
   try {
-    bytes = await readFile(resolve(cwd, shown));
+    bytes = readFileSync(resolve(cwd, shown));
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : "";
     if (named === null && code === "ENOENT") return new Map();

@@ -24,7 +24,7 @@ export async function getObjects(written: string, names: readonly string[], opti
   if (options.output === "json" || options.output === "yaml") {
     const list = { apiVersion: "v1", kind: "List", items: chosen.map(({ raw }) => raw) };
     const value = names.length === 1 && chosen.length === 1 ? chosen[0]?.raw : list;
-    await print([options.output === "json" ? printableJson(`${JSON.stringify(value, null, 4)}\n`) : printableLines(stringify(value))], terminal);
+    print([options.output === "json" ? printableJson(`${JSON.stringify(value, null, 4)}\n`) : printableLines(stringify(value))], terminal);
     return;
   }
   if (chosen.length === 0) {
@@ -34,7 +34,7 @@ export async function getObjects(written: string, names: readonly string[], opti
   const wide = options.output === "wide";
   const rows = chosen.map((object) => (wide ? [...object.cells, ...object.wide] : object.cells).map(printable));
   const lines = mapTable(wide ? [...header, ...wideHeader] : header, rows);
-  await print([`${lines.join("\n")}\n`], terminal);
+  print([`${lines.join("\n")}\n`], terminal);
 }
 
 function notFound(kind: string, missing: readonly string[], objects: readonly ListedObject[]): InputError {

@@ -72,16 +72,13 @@ export async function printListings(listings: Iterable<NodeListing>, single: boo
       if (single || output === "json" || listing.lines.length > 0) yield listing;
     }
   };
-  await print(output === "json" ? listingJson(counted(), single) : listingText(counted(), single), terminal);
+  print(output === "json" ? listingJson(counted(), single) : listingText(counted(), single), terminal);
   if (seen.lines === 0 && output !== "json") terminal.err("No entries found.\n");
 }
 
-/** Waits for the terminal after each piece: a listing of a large cluster is larger than memory should be. */
-export async function print(pieces: Iterable<string>, terminal: Terminal): Promise<void> {
-  for (const piece of pieces) {
-    terminal.out(piece);
-    await terminal.outDrained?.();
-  }
+/** Piece by piece: a listing of a large cluster is larger than memory should be. */
+export function print(pieces: Iterable<string>, terminal: Terminal): void {
+  for (const piece of pieces) terminal.out(piece);
 }
 
 function indexOf(node: string, names: readonly string[]): number {

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { EXIT_OUR_FAULT } from "./exit-code.ts";
-import { drained, processTerminal } from "./terminal.ts";
+import { processTerminal } from "./terminal.ts";
 
 const args = process.argv.slice(2);
 const terminal = processTerminal();
@@ -15,8 +15,7 @@ function die(error: unknown): void {
 async function run(): Promise<void> {
   const { runCommandLine } = await import("./program.ts");
   const exitCode = await runCommandLine(args, terminal);
-  // exit() does not wait for pipes; what an interrupted read of standard input holds open would keep the process alive without it.
-  await Promise.all([drained(process.stdout), drained(process.stderr)]);
+  // What an interrupted read of standard input holds open would keep the process alive.
   process.exit(exitCode);
 }
 

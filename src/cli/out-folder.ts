@@ -1,5 +1,4 @@
-import { constants } from "node:fs";
-import { access, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { accessSync, closeSync, constants, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { profileName } from "../engine/worker-protocol.ts";
 import { MAX_WORKERS } from "./option-list.ts";
@@ -18,7 +17,7 @@ export async function outFolderProblems(dir: string, cwd: string, force: boolean
   const problem = (message: string, cure: string): InputProblem[] => [{ at: null, subject: `--out ${dir}`, message, cure }];
   let entries: string[];
   try {
-    entries = await readdir(folder);
+    entries = readdirSync(folder);
   } catch (error) {
     if (codeOf(error) === "ENOENT") return [];
     if (codeOf(error) === "ENOTDIR") return problem("is a file", "name a folder; it is made where it is missing");
@@ -29,7 +28,7 @@ export async function outFolderProblems(dir: string, cwd: string, force: boolean
   if (own !== undefined) return problem(`would overwrite its own input ${basename(own)}`, "choose another folder");
   if (entries.length > 0 && !force) return problem("the folder is not empty", "choose another folder, or add --force to replace egwsim's own files in it");
   try {
-    await access(folder, constants.W_OK);
+    accessSync(folder, constants.W_OK);
   } catch {
     return problem("the folder cannot be written", "check who may write there, or choose another folder");
   }
@@ -38,28 +37,30 @@ export async function outFolderProblems(dir: string, cwd: string, force: boolean
 
 export async function makeOutFolder(dir: string, cwd: string): Promise<string> {
   const folder = resolve(cwd, dir);
-  await mkdir(folder, { recursive: true });
+  mkdirSync(folder, { recursive: true });
   return folder;
 }
 
 /** Writes a file under another name first, so that `name` is either the old or the whole new one. */
 export async function replaceFile(folder: string, name: string, fill: (write: (text: string) => Promise<void>) => Promise<void>): Promise<void> {
   const partial = join(folder, `.${name}.partial`);
-  const file = await open(partial, "w");
+  const file = openSync(partial, "w");
+  let isOpen = true;
   try {
     await fill(async (text) => {
-      await file.writeFile(text, "utf8");
+      writeFileSync(file, text, "utf8");
     });
-    await file.close();
-    await rename(partial, join(folder, name));
+    closeSync(file);
+    isOpen = false;
+    renameSync(partial, join(folder, name));
   } catch (error) {
-    await file.close().catch(() => undefined);
-    await rm(partial, { force: true });
+    if (isOpen) closeSync(file);
+    rmSync(partial, { force: true });
     throw error;
   }
 }
 
 /** Takes away what an earlier run left under our names and this one did not write, so that all files are of one run. */
 export async function removeStaleOutputs(folder: string, written: readonly string[]): Promise<void> {
-  for (const name of OUTPUT_FILES) if (!written.includes(name)) await rm(join(folder, name), { force: true });
+  for (const name of OUTPUT_FILES) if (!written.includes(name)) rmSync(join(folder, name), { force: true });
 }

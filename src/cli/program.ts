@@ -21,7 +21,10 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
     .helpOption("-h, --help", "print help; also egwsim COMMAND --help")
     .helpCommand("help [command]", "print help for a command")
     .addHelpText("after", `\n${EXIT_CODE_HELP}`)
-    .configureOutput({ writeOut: terminal.out, writeErr: terminal.err, outputError: () => undefined })
+    .configureOutput({
+      writeOut: terminal.out, writeErr: terminal.err, outputError: () => undefined, getOutHelpWidth: () => terminal.outColumns ?? 80, getErrHelpWidth: () => terminal.columns,
+      getOutHasColors: () => false, getErrHasColors: () => false,
+    })
     .exitOverride();
   const setExitCode = (code: ExitCode): void => {
     exitCode = code;

@@ -1,5 +1,6 @@
 import { InputError, type InputProblem } from "../cluster/input-error.ts";
 import { TRACE_ALL_PACKETS, type CaptureInput, type KernelBuild, type ReplayEnd, type ReplayHooks, type ReplayOptions, type Semantics } from "../engine/replay-options.ts";
+import { milliseconds } from "../engine/milliseconds.ts";
 import type { Report } from "../observe/report-shape.ts";
 import { assignCapturePoints } from "./capture-point.ts";
 import type { ExitCode } from "./exit-code.ts";
@@ -81,7 +82,7 @@ async function replayWithProgress(
   options: ReplayOptions, settings: ReplaySettings, machinery: ReplayMachinery, terminal: Terminal, interrupt: Interrupt,
 ): Promise<ReplayEnd> {
   const isShown = terminal.errIsTerminal && !settings.quiet && settings.format === "text";
-  const line = isShown ? new ProgressLine(terminal.err, terminal.columns, () => performance.now()) : null;
+  const line = isShown ? new ProgressLine(terminal.err, terminal.columns, milliseconds) : null;
   try {
     return await machinery.replay(options, {
       onProgress: (bytesRead, bytesTotal, packets) => line?.update(bytesRead, bytesTotal, packets),

@@ -10,7 +10,7 @@ export async function showStatus(options: InspectOptions, terminal: Terminal): P
   const { control, node } = await compiledModel(options), { findings, assumptions, ignored } = control;
   const status = clusterStatus(control, node);
   if (options.output === "json") {
-    await print([`${printableJson(JSON.stringify({ ...status, findings: bySeverity(findings), assumptions, ignored }, null, 2))}\n`], terminal);
+    print([`${printableJson(JSON.stringify({ ...status, findings: bySeverity(findings), assumptions, ignored }, null, 2))}\n`], terminal);
   } else {
     const sections = [
       statusLines(status, control.tables.config),
@@ -18,7 +18,7 @@ export async function showStatus(options: InspectOptions, terminal: Terminal): P
       assumptions.map(({ message, count }) => `assumed ${count}x: ${message}`),
       ignored.length === 0 ? [] : [`not used: ${ignored.map(({ kind, count }) => `${kind} ${count}`).join(", ")}`],
     ];
-    await print([sections.filter((lines) => lines.length > 0).map((lines) => `${lines.join("\n")}\n`).join("\n")], terminal);
+    print([sections.filter((lines) => lines.length > 0).map((lines) => `${lines.join("\n")}\n`).join("\n")], terminal);
   }
   return findings.some(({ severity }) => severity !== "info");
 }

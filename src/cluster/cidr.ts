@@ -1,6 +1,6 @@
-// Addresses and prefixes as text. ip-num turns digits into numbers; the forms that it lets through and Go's netip
+// Addresses and prefixes as text. ip-num turns IPv6's digits into numbers; the forms that it lets through and Go's netip
 // package (which the agent uses) does not are refused here first.
-import { IPv6, IPv4Prefix, IPv6Prefix as Ipv6Bits } from "ip-num";
+import { IPv6 } from "ip-num";
 import { isIPv6 } from "node:net";
 import { formatAddress, formatIpv4, formatIpv6 } from "./address-text.ts";
 
@@ -71,17 +71,9 @@ export function parseCidr(text: string): Parsed<IpPrefix> {
   if (digits.length > 1 && digits.startsWith("0")) {
     return fail("the prefix length has a leading zero, which Go's prefix parser (and so the agent) rejects");
   }
-  try {
-    const bits = BigInt(digits);
-    if (address.value.family === 4) {
-      const { value } = new IPv4Prefix(bits);
-      return { ok: true, value: { family: 4, address: address.value.value, bits: Number(value) } };
-    }
-    const { value } = new Ipv6Bits(bits);
-    return { ok: true, value: { family: 6, address: address.value.value, bits: Number(value) } };
-  } catch {
-    return fail(`the prefix length is above ${address.value.family === 4 ? 32 : 128}`);
-  }
+  const bits = Number(digits), { family, value } = address.value, longest = family === 4 ? 32 : 128;
+  if (bits > longest) return fail(`the prefix length is above ${longest}`);
+  return { ok: true, value: family === 4 ? { family, address: value, bits } : { family, address: value, bits } };
 }
 
 /** The network mask of 0 to 32 bits as an unsigned number. */

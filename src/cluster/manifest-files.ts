@@ -1,5 +1,5 @@
 // PATH… to the texts of manifest files, in a fixed order and within bounds.
-import { readdir, readFile, realpath, stat } from "node:fs/promises";
+import { readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { InputProblem } from "./input-error.ts";
 import { isSysdump, MANIFEST, type Sysdump, sysdumpOf, type TreeFile } from "./sysdump-files.ts";
@@ -77,17 +77,17 @@ class ManifestSearch {
   }
 
   async take(path: string): Promise<void> {
-    const kind = await kindOf(path);
-    if (kind === "folder") await this.#takeFolder(path);
+    const kind = kindOf(path);
+    if (kind === "folder") this.#takeFolder(path);
     else if (kind !== "file") this.#complain(path, kind, "name a manifest file, a folder of manifests or a sysdump");
     else if (ZIP.test(path)) await this.#takeArchive(path);
-    else await this.#add(path);
+    else this.#add(path);
   }
 
-  async #takeFolder(path: string): Promise<void> {
+  #takeFolder(path: string): void {
     const before = this.#found.size + this.sysdumps.length;
-    await this.#walk(path, 0, new Set());
-    if (this.#found.size + this.sysdumps.length > before || this.#problems.length > 0 || (await this.#alreadyFound(path))) return;
+    this.#walk(path, 0, new Set());
+    if (this.#found.size + this.sysdumps.length > before || this.#problems.length > 0 || this.#alreadyFound(path)) return;
     this.#complain(
       path,
       "no manifest in this folder",
@@ -95,47 +95,47 @@ class ManifestSearch {
     );
   }
 
-  async #walk(folder: string, depth: number, ancestors: ReadonlySet<string>): Promise<void> {
-    const real = await realpath(folder);
+  #walk(folder: string, depth: number, ancestors: ReadonlySet<string>): void {
+    const real = realpathSync.native(folder);
     if (ancestors.has(real)) return;
     if (depth > DEEPEST_FOLDER || this.#found.size > MOST_FILES) {
       const message = depth > DEEPEST_FOLDER ? `folders are nested more than ${DEEPEST_FOLDER} deep` : `more than ${MOST_FILES} manifests`;
       this.#complain(folder, message, "name the folders that belong to the cluster");
       return;
     }
-    const names = await namesIn(folder);
+    const names = namesIn(folder);
     if (isSysdump(names)) {
       if (!this.#isNewRoot(real)) return;
       const files: TreeFile[] = [];
-      await this.#collect(folder, "", 0, new Set(), files);
+      this.#collect(folder, "", 0, new Set(), files);
       this.sysdumps.push(sysdumpOf(folder, files));
       return;
     }
     for (const name of names) {
       const path = join(folder, name);
-      const kind = await kindOf(path);
-      if (kind === "folder") await this.#walk(path, depth + 1, new Set([...ancestors, real]));
-      else if (kind === "file" && MANIFEST.test(name)) await this.#add(path);
+      const kind = kindOf(path);
+      if (kind === "folder") this.#walk(path, depth + 1, new Set([...ancestors, real]));
+      else if (kind === "file" && MANIFEST.test(name)) this.#add(path);
     }
   }
 
   /** Every file below a sysdump's root. */
-  async #collect(folder: string, below: string, depth: number, ancestors: ReadonlySet<string>, files: TreeFile[]): Promise<void> {
-    const real = await realpath(folder);
+  #collect(folder: string, below: string, depth: number, ancestors: ReadonlySet<string>, files: TreeFile[]): void {
+    const real = realpathSync.native(folder);
     if (ancestors.has(real)) return;
-    for (const name of await namesIn(folder)) {
+    for (const name of namesIn(folder)) {
       const path = join(folder, name);
-      const kind = await kindOf(path);
+      const kind = kindOf(path);
       if (kind === "folder" && depth < DEEPEST_FOLDER) {
-        await this.#collect(path, `${below}${name}/`, depth + 1, new Set([...ancestors, real]), files);
+        this.#collect(path, `${below}${name}/`, depth + 1, new Set([...ancestors, real]), files);
       } else if (kind === "file" && files.length < MOST_SYSDUMP_FILES) {
-        files.push(await treeFile(path, below + name));
+        files.push(treeFile(path, below + name));
       }
     }
   }
 
   async #takeArchive(path: string): Promise<void> {
-    if (!this.#isNewRoot(await realpath(path))) return;
+    if (!this.#isNewRoot(realpathSync.native(path))) return;
     let archive: ZipArchive;
     try {
       archive = await ZipArchive.open(path);
@@ -166,13 +166,13 @@ class ManifestSearch {
     return true;
   }
 
-  async #add(path: string): Promise<void> {
-    const real = await realpath(path);
-    if (!this.#found.has(real)) this.#found.set(real, await treeFile(path, path));
+  #add(path: string): void {
+    const real = realpathSync.native(path);
+    if (!this.#found.has(real)) this.#found.set(real, treeFile(path, path));
   }
 
-  async #alreadyFound(folder: string): Promise<boolean> {
-    const real = await realpath(folder);
+  #alreadyFound(folder: string): boolean {
+    const real = realpathSync.native(folder);
     return [...this.#found.keys(), ...this.#seenRoots].some((path) => path.startsWith(real));
   }
 
@@ -194,18 +194,24 @@ function folderOfSysdump(names: readonly string[]): string | undefined {
   return [...folders].find(([, inside]) => isSysdump(inside))?.[0];
 }
 
-async function treeFile(path: string, name: string): Promise<TreeFile> {
-  const { size } = await stat(path);
-  return { path, name, size, read: () => readFile(path) };
+function treeFile(path: string, name: string): TreeFile {
+  const { size } = statSync(path);
+  return { path, name, size, read: () => readAfterTurn(path) };
 }
 
-async function namesIn(folder: string): Promise<readonly string[]> {
-  return (await readdir(folder)).filter((name) => !name.startsWith(".") && name !== "node_modules").sort();
+/** At once, which takes a fraction of what the thread pool does; between files the event loop turns, so that a signal is heard. */
+async function readAfterTurn(path: string): Promise<Buffer> {
+  await new Promise((resolve) => setImmediate(resolve));
+  return readFileSync(path);
 }
 
-async function kindOf(path: string): Promise<string> {
+function namesIn(folder: string): readonly string[] {
+  return readdirSync(folder).filter((name) => !name.startsWith(".") && name !== "node_modules").sort();
+}
+
+function kindOf(path: string): string {
   try {
-    const entry = await stat(path);
+    const entry = statSync(path);
     if (entry.isDirectory()) return "folder";
     return entry.isFile() ? "file" : "neither a file nor a folder";
   } catch (error) {

@@ -4,8 +4,6 @@ import { type FileHandle, open } from "node:fs/promises";
 import { promisify } from "node:util";
 import { inflateRaw } from "node:zlib";
 
-const inflate = promisify(inflateRaw);
-
 const END_SIGNATURE = 0x06054b50;
 const END64_SIGNATURE = 0x06064b50;
 const LOCATOR64_SIGNATURE = 0x07064b50;
@@ -76,7 +74,7 @@ async function unpack(entry: ZipEntry, packed: Buffer): Promise<Buffer> {
   if (entry.method === STORED) return packed;
   if (entry.method !== DEFLATED) throw new ZipFault(`${entry.name} is packed with method ${entry.method}; only stored and deflated entries are read`);
   try {
-    return await inflate(packed, { maxOutputLength: Math.max(1, entry.size) });
+    return await promisify(inflateRaw)(packed, { maxOutputLength: Math.max(1, entry.size) });
   } catch (error) {
     throw new ZipFault(`${entry.name} is damaged: ${error instanceof Error ? error.message : String(error)}`);
   }

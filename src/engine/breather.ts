@@ -1,4 +1,4 @@
-import { performance } from "node:perf_hooks";
+import { milliseconds } from "./milliseconds.ts";
 
 /** Between two looks at the event loop, milliseconds: what a signal waits at most. */
 const LONGEST = 50;
@@ -9,17 +9,17 @@ export class Breather {
   #next = 0;
 
   get isDue(): boolean {
-    return performance.now() >= this.#next;
+    return milliseconds() >= this.#next;
   }
 
   /** Until the event loop has been round once. */
   async breathe(): Promise<void> {
     await new Promise<void>((resolve) => setImmediate(resolve));
-    this.#next = performance.now() + LONGEST;
+    this.#next = milliseconds() + LONGEST;
   }
 
   /** What is left of the time without a look, at least a millisecond. */
   get left(): number {
-    return Math.max(1, this.#next - performance.now());
+    return Math.max(1, this.#next - milliseconds());
   }
 }

@@ -1,11 +1,11 @@
 // Puts what the workers wrote back into capture order, stream by stream, and hands it to the writers.
 import { join } from "node:path";
-import { performance } from "node:perf_hooks";
 import { B_SIZE, B_WROTE, STREAM_TRACE, TR_HOOK, TR_LEN, TR_NSEC, TR_SEC, TR_SIZE, TR_WIRE_LEN } from "../kernel/pipeline/layout-batch.ts";
 import { PcapWriter } from "../io/pcap-writer.ts";
 import { PcapngWriter } from "../io/pcapng-writer.ts";
 import type { ClusterMemory } from "./cluster-memory.ts";
 import type { MainKernel } from "./main-kernel.ts";
+import { milliseconds } from "./milliseconds.ts";
 import type { DatapathOptions } from "./replay-options.ts";
 import { HOOK_NAMES, traceComment } from "./trace-comment.ts";
 import { slotOf } from "./worker-protocol.ts";
@@ -53,9 +53,9 @@ export class ChunkOutput {
   /** Where a chunk's share of a stream lies in one piece, in the order of its packets, up to #end: what one worker wrote stays
    * where it is. */
   #inOrder(slot: number, stream: number, owners: Uint8Array, packets: number): number {
-    const before = performance.now();
+    const before = milliseconds();
     const from = this.#join(slot, stream, owners, packets);
-    this.orderTime += performance.now() - before;
+    this.orderTime += milliseconds() - before;
     return from;
   }
 

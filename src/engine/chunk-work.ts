@@ -1,9 +1,9 @@
 // What a worker does with one chunk, on a thread of its own or, for a short run, on the main one.
-import { performance } from "node:perf_hooks";
 import { X_CURSORS, X_LIMITS } from "../kernel/pipeline/layout-batch.ts";
 import { BatchTimes } from "./batch-times.ts";
 import type { Kernel } from "./kernel-instance.ts";
 import { STREAM_BYTES } from "./memory-plan.ts";
+import { milliseconds } from "./milliseconds.ts";
 import { runShardCommand } from "./shard-command.ts";
 import { COMMAND_BATCH, type WorkerAddresses } from "./worker-protocol.ts";
 
@@ -23,10 +23,10 @@ export class ChunkWork {
 
   /** Carries out one command (COMMAND_END is none); `now` is the datapath's clock, for garbage collection. */
   run(command: number, slot: number, now: number): void {
-    const started = performance.now();
+    const started = milliseconds();
     if (command === COMMAND_BATCH) this.#processBatch(slot);
     else runShardCommand(this.#kernel, this.#addresses, command, now);
-    const took = performance.now() - started;
+    const took = milliseconds() - started;
     this.kernelTime += took;
     if (command === COMMAND_BATCH) this.batches.add(took);
   }

@@ -2,7 +2,6 @@
 // capture's clock; at the end gather what happened.
 import { statSync } from "node:fs";
 import { join } from "node:path";
-import { performance } from "node:perf_hooks";
 import { openCapture, STANDARD_INPUT } from "../io/open-capture.ts";
 import { InputError } from "../cluster/input-error.ts";
 import type { CaptureReader } from "../io/capture-record.ts";
@@ -19,7 +18,6 @@ import { ChunkOutput } from "./chunk-output.ts";
 import { type ClusterMemory, layOutMemory } from "./cluster-memory.ts";
 import { flowMaps } from "./flow-maps.ts";
 import { countedFlows, flowRecords } from "./flow-records.ts";
-import { startCpuProfile } from "./cpu-profile.ts";
 import { collectDue } from "./garbage-rounds.ts";
 import { GarbageSchedule } from "./garbage-schedule.ts";
 import { Gathering } from "./gather.ts";
@@ -29,6 +27,7 @@ import { MainKernel, typescriptKernel } from "./main-kernel.ts";
 import { MapQuotas } from "./map-quotas.ts";
 import { clusterAddresses, clusterAddresses6 } from "./image/cluster-addresses.ts";
 import { SLOT_COUNT } from "./memory-plan.ts";
+import { milliseconds } from "./milliseconds.ts";
 import type { ReplayEnd, ReplayHooks, ReplayOptions } from "./replay-options.ts";
 import { ServiceBook } from "./service-book.ts";
 import { Steering } from "./steer.ts";
@@ -157,8 +156,8 @@ class ReplayRun {
   }
 
   async toEnd(): Promise<RunResult> {
-    const started = performance.now(), { profileDir = null } = this.#options;
-    const endProfile = profileDir === null ? null : await startCpuProfile(join(profileDir, profileName(-1)));
+    const started = milliseconds(), { profileDir = null } = this.#options;
+    const endProfile = profileDir === null ? null : await (await import("./cpu-profile.ts")).startCpuProfile(join(profileDir, profileName(-1)));
     let timing: WorkerTiming;
     try {
       await this.#readAll();
@@ -172,7 +171,7 @@ class ReplayRun {
       await this.#merged.close();
       await endProfile?.();
     }
-    return this.#result((performance.now() - started) / 1000, timing);
+    return this.#result((milliseconds() - started) / 1000, timing);
   }
 
   async #readAll(): Promise<void> {
@@ -180,11 +179,11 @@ class ReplayRun {
       // Slots are used in turn: the chunk that had this one must be back.
       while (this.#underWay.length >= SLOT_COUNT) await this.#takeBack();
       if (this.#breather.isDue) await this.#breather.breathe();
-      const before = performance.now(), readBefore = this.#readTime;
+      const before = milliseconds(), readBefore = this.#readTime;
       this.#filler.begin(this.#workers.nextChunk);
       const end = await this.#fillChunk();
       this.#filler.close();
-      this.#steerTime += performance.now() - before - (this.#readTime - readBefore);
+      this.#steerTime += milliseconds() - before - (this.#readTime - readBefore);
       if (this.#filler.packets > 0) this.#underWay.push({ chunk: this.#workers.post(COMMAND_BATCH), owners: this.#filler.owners, packets: this.#filler.packets });
       this.#bytesRead += this.#filler.bytes + this.#filler.packets * 16;
       this.#hooks.onProgress(this.#bytesRead, this.#bytesTotal, this.#tally.packets);
@@ -206,11 +205,11 @@ class ReplayRun {
 
   /** Waits for the reader to be filled; on standard input no longer than until the run is told to stop, and then false. */
   async #fillReader(): Promise<boolean> {
-    const before = performance.now();
+    const before = milliseconds();
     try {
       return this.#merged.fillNow() || (await this.#waitForInput());
     } finally {
-      this.#readTime += performance.now() - before;
+      this.#readTime += milliseconds() - before;
     }
   }
 
@@ -227,12 +226,12 @@ class ReplayRun {
   async #takeBack(): Promise<void> {
     const posted = this.#underWay.shift();
     if (posted === undefined) return;
-    const waited = performance.now();
+    const waited = milliseconds();
     await this.#workers.finished(posted.chunk);
-    const before = performance.now();
+    const before = milliseconds();
     this.#idleTime += before - waited;
     this.#output.write(posted.chunk, posted.owners, posted.packets);
-    this.#writeTime += performance.now() - before;
+    this.#writeTime += milliseconds() - before;
   }
 
   /** A barrier: everything before the due time is through. */

@@ -1,6 +1,6 @@
 // A worker: one long-running piscina task that takes chunks in order until it is told to end.
-import { performance } from "node:perf_hooks";
 import { ChunkWork } from "./chunk-work.ts";
+import { milliseconds } from "./milliseconds.ts";
 import {
   COMMAND_END, CONTROL_DONE, CONTROL_POSTED, CONTROL_SLOT, SLOT_COMMAND, SLOT_NOW, slotOf, SLOT_WORDS, type WorkerTask, type WorkerTiming,
 } from "./worker-protocol.ts";
@@ -14,10 +14,10 @@ export default async function work(task: WorkerTask): Promise<WorkerTiming> {
   let idleTime = 0;
   port.postMessage("begun");
   for (let chunk = 1; ; chunk++) {
-    const waited = performance.now();
+    const waited = milliseconds();
     for (let posted = Atomics.load(control, CONTROL_POSTED); posted < chunk; posted = Atomics.load(control, CONTROL_POSTED))
       Atomics.wait(control, CONTROL_POSTED, posted);
-    idleTime += performance.now() - waited;
+    idleTime += milliseconds() - waited;
     const slot = slotOf(chunk), at = CONTROL_SLOT + slot * SLOT_WORDS, command = control[at + SLOT_COMMAND] ?? 0;
     if (command === COMMAND_END) break;
     chunks.run(command, slot, control[at + SLOT_NOW] ?? 0);

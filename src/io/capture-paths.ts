@@ -1,4 +1,4 @@
-import { open, readdir, realpath, stat } from "node:fs/promises";
+import { closeSync, openSync, readdirSync, readSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { InputError, type InputProblem } from "../cluster/input-error.ts";
 import { STANDARD_INPUT } from "./open-capture.ts";
@@ -16,24 +16,24 @@ export async function expandCapturePaths(paths: readonly string[]): Promise<stri
   const captures: string[] = [];
   for (const path of paths) {
     try {
-      captures.push(...(path === STANDARD_INPUT ? [path] : await expand(path)));
+      captures.push(...(path === STANDARD_INPUT ? [path] : expand(path)));
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       problems.push(...error.problems);
     }
   }
-  problems.push(...(await findRepeated(captures)));
+  problems.push(...findRepeated(captures));
   if (problems.length > 0) throw new InputError(problems);
   return captures;
 }
 
-async function expand(path: string): Promise<string[]> {
+function expand(path: string): string[] {
   const captures: string[] = [];
   try {
-    if (!(await stat(path)).isDirectory()) return [path];
-    for (const name of (await readdir(path)).sort(byCodeUnits)) {
+    if (!statSync(path).isDirectory()) return [path];
+    for (const name of readdirSync(path).sort(byCodeUnits)) {
       const entry = join(path, name);
-      if (await isCapture(entry)) captures.push(entry);
+      if (isCapture(entry)) captures.push(entry);
     }
   } catch (error) {
     throw systemFault(path, "looking for captures", error);
@@ -43,34 +43,34 @@ async function expand(path: string): Promise<string[]> {
   throw new InputError([{ at: null, subject: path, message, cure: "name the captures, or the folder that holds them" }]);
 }
 
-async function isCapture(path: string): Promise<boolean> {
-  if (!(await isFile(path))) return false;
+function isCapture(path: string): boolean {
+  if (!isFile(path)) return false;
   if (CAPTURE_NAME.test(path)) return true;
   const head = new DataView(new ArrayBuffer(4));
-  const file = await open(path, "r");
+  const file = openSync(path, "r");
   try {
-    if ((await file.read(head, 0, 4, 0)).bytesRead < 4) return false;
+    if (readSync(file, head, 0, 4, 0) < 4) return false;
   } finally {
-    await file.close();
+    closeSync(file);
   }
   const magic = head.getUint32(0);
   return magic === SECTION_HEADER_BLOCK || readPcapMagic(magic) !== null;
 }
 
 /** A link that leads nowhere counts as a file, so that a capture named so is missed aloud. */
-async function isFile(path: string): Promise<boolean> {
+function isFile(path: string): boolean {
   try {
-    return (await stat(path)).isFile();
+    return statSync(path).isFile();
   } catch {
     return CAPTURE_NAME.test(path);
   }
 }
 
-async function findRepeated(captures: readonly string[]): Promise<InputProblem[]> {
+function findRepeated(captures: readonly string[]): InputProblem[] {
   const problems: InputProblem[] = [];
   const seen = new Map<string, string>();
   for (const path of captures) {
-    const file = path === STANDARD_INPUT ? path : await realpath(path).catch(() => path);
+    const file = path === STANDARD_INPUT ? path : realPath(path);
     const before = seen.get(file);
     if (before !== undefined) {
       const message = before === path ? "is given twice" : `is the same file as ${before}`;
@@ -79,6 +79,15 @@ async function findRepeated(captures: readonly string[]): Promise<InputProblem[]
     seen.set(file, path);
   }
   return problems;
+}
+
+/** The path itself where there is no such file: opening it says so. */
+function realPath(path: string): string {
+  try {
+    return realpathSync.native(path);
+  } catch {
+    return path;
+  }
 }
 
 function byCodeUnits(a: string, b: string): number {
