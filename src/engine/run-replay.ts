@@ -129,7 +129,7 @@ class ReplayRun {
     this.#garbage = new GarbageSchedule(options.tables.nodes.length, CLOCK_START);
     this.#quotas = new MapQuotas(memory, options.tables.nodes.length, options.tables.config);
     this.#output = new ChunkOutput(memory, options, "egwsim", kernel);
-    this.#pool = new WorkerPool(memory, options.kernel, options.profileDir ?? null, this.#breather);
+    this.#pool = new WorkerPool(memory, options.kernel, options.profileDir ?? null);
   }
 
   get files(): readonly string[] {
