@@ -48,7 +48,7 @@ export function* countedFlows(memory: ClusterMemory, limit: number): Generator<C
   const flow = new FlowAt(memory.arena.view);
   for (const shard of memory.shards) {
     for (const table of [S_FLOW, S_FLOW6]) {
-      flow.ends = table === S_FLOW6 ? ends6 : ends4;
+      flow.isIpv6 = table === S_FLOW6;
       for (flow.at of entriesOf(memory.arena.view, shard + table)) if (flow.isSettled) yield flow;
     }
   }
@@ -61,7 +61,7 @@ function flowCount({ arena, shards }: ClusterMemory): number {
 /** What is counted of the flow record at an address. */
 class FlowAt implements CountedFlow {
   at = 0;
-  ends = ends4;
+  isIpv6 = false;
   readonly #view: DataView;
 
   constructor(view: DataView) {
@@ -70,9 +70,11 @@ class FlowAt implements CountedFlow {
 
   get isSettled(): boolean { return this.#view.getFloat64(this.at + F_FIRST, true) !== 0; }
   get protocol(): number { return (this.#word(K0) >> 8) & 0xff; }
-  get destination(): Address { return this.ends(this.#view, this.at).destination; }
+  get destination(): Address { return this.isIpv6 ? getAddress6(this.#view, this.at + F6_TAIL + TAIL_SADDR) : addressOf(this.#word(K2)); }
   get destinationPort(): number { return wirePort(this.#word(K3) >>> 16); }
-  get service(): FlowRecord["service"] { return this.#word(F_SERVICE) === 0 ? null : serviceOf(this.#view, this.at, this.ends(this.#view, this.at).backend); }
+  get service(): FlowRecord["service"] {
+    return this.#word(F_SERVICE) === 0 ? null : serviceOf(this.#view, this.at, (this.isIpv6 ? ends6 : ends4)(this.#view, this.at).backend);
+  }
   get policy(): number { return this.#word(F_POLICY); }
   get outcome(): FlowOutcome { return outcomeOf(this.#word(F_OUTCOME)); }
   get forward(): Tally { return tallyAt(this.#view, this.at + F_FWD_PACKETS); }

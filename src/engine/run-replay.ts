@@ -57,10 +57,10 @@ export async function prepareWorkers(options: WorkerWishes): Promise<void> {
   if (threads) (await import("./worker-threads.ts")).startThreads(count);
 }
 
-async function startWorkers(memory: ClusterMemory, options: ReplayOptions, kernel: MainKernel, breather: Breather, threads: boolean): Promise<Workers> {
+async function startWorkers(memory: ClusterMemory, options: ReplayOptions, kernel: MainKernel, threads: boolean): Promise<Workers> {
   if (!threads) return new MainThreadWorker(memory, kernel);
   const { WorkerPool } = await import("./worker-pool.ts");
-  return new WorkerPool(memory, options.kernel, options.profileDir ?? null, breather);
+  return new WorkerPool(memory, options.kernel, options.profileDir ?? null);
 }
 
 export async function runReplay(options: ReplayOptions, hooks: ReplayHooks): Promise<ReplayEnd> {
@@ -68,8 +68,8 @@ export async function runReplay(options: ReplayOptions, hooks: ReplayHooks): Pro
   const readers = await Promise.all(options.captures.map(async ({ path }) => await (path === STANDARD_INPUT ? openStandardInput(hooks) : openCapture(path))));
   const memory = layOutMemory(options, count);
   const kernel = new MainKernel(memory.arena, await typescriptKernel(options.kernel));
-  const breather = new Breather(), workers = await startWorkers(memory, options, kernel, breather, threads);
-  const run = new ReplayRun(options, hooks, memory, mergeCaptures(readers), bytesTotal, kernel, workers, breather);
+  const workers = await startWorkers(memory, options, kernel, threads);
+  const run = new ReplayRun(options, hooks, memory, mergeCaptures(readers), bytesTotal, kernel, workers);
   const result = await run.toEnd();
   const maps = (limit: number): FlowMaps => flowMaps(memory, options.tables.nodes.length, run.clock, limit);
   return { result, flows: flowRecords(memory, options.maxFlows), counted: countedFlows(memory, options.maxFlows), maps, files: run.files, workers: count };
@@ -116,7 +116,7 @@ class ReplayRun {
   readonly #garbage: GarbageSchedule;
   readonly #quotas: MapQuotas;
   readonly #underWay: PostedChunk[] = [];
-  readonly #breather: Breather;
+  readonly #breather = new Breather();
   #bytesRead = 0;
   #collected = 0;
   #interrupted = false;
@@ -126,7 +126,7 @@ class ReplayRun {
   #idleTime = 0;
   #writeTime = 0;
 
-  constructor(options: ReplayOptions, hooks: ReplayHooks, memory: ClusterMemory, merged: MergedCaptures, bytesTotal: number | null, kernel: MainKernel, workers: Workers, breather: Breather) {
+  constructor(options: ReplayOptions, hooks: ReplayHooks, memory: ClusterMemory, merged: MergedCaptures, bytesTotal: number | null, kernel: MainKernel, workers: Workers) {
     this.#options = options;
     this.#hooks = hooks;
     this.#memory = memory;
@@ -142,7 +142,6 @@ class ReplayRun {
     this.#quotas = new MapQuotas(memory, options.tables.nodes.length, options.tables.config);
     this.#output = new ChunkOutput(memory, options, "egwsim", kernel);
     this.#workers = workers;
-    this.#breather = breather;
   }
 
   get files(): readonly string[] {

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { MessageChannel } from "node:worker_threads";
 import type { Piscina } from "piscina";
-import type { Breather } from "./breather.ts";
+import { Breather } from "./breather.ts";
 import type { ClusterMemory } from "./cluster-memory.ts";
 import { SLOT_COUNT } from "./memory-plan.ts";
 import type { KernelBuild } from "./replay-options.ts";
@@ -14,17 +14,16 @@ export class WorkerPool implements Workers {
   readonly #control: Int32Array;
   readonly #pool: Piscina;
   readonly #tasks: Promise<WorkerTiming>[];
-  readonly #breather: Breather;
+  readonly #breather = new Breather();
   /** Until all tasks run; null from then on. */
   #beginning: Promise<unknown> | null;
   #posted = 0;
   #fault: unknown = null;
 
-  constructor(memory: ClusterMemory, kernel: KernelBuild, profileDir: string | null, breather: Breather) {
+  constructor(memory: ClusterMemory, kernel: KernelBuild, profileDir: string | null) {
     const control = new SharedArrayBuffer((CONTROL_SLOT + SLOT_COUNT * SLOT_WORDS) * 4);
     this.#control = new Int32Array(control);
     this.#pool = takeThreads(memory.workers.length);
-    this.#breather = breather;
     const beginnings: Promise<unknown>[] = [];
     this.#tasks = memory.workers.map((addresses, worker) => {
       const { port1, port2 } = new MessageChannel();

@@ -13,6 +13,7 @@ import { type ClusterPolicyImage, clusterPolicyBytes, writeClusterPolicy } from 
 import { writeIpcache } from "./ipcache-image.ts";
 import { type RouteImage, writeNode } from "./node-image.ts";
 import { writePolicyTable } from "./policy-image.ts";
+import { rememberingLast } from "./policy-sources.ts";
 
 /** An address with which a node masquerades, in the order of the counters: those of its devices, then its own. */
 export interface MasqueradeKey {
@@ -88,9 +89,8 @@ class PolicyUses {
   }
 
   /** Number of an entry's counters; 0 where it has no gateway and none are kept. */
-  of({ policy, gatewayIp, gatewayNode, egressIp }: PolicyEntryOf<number | bigint>): number {
-    return gatewayIp === GATEWAY_NONE || gatewayIp === GATEWAY_EXCLUDED ? 0 : this.#number({ policy, gatewayNode, egressIp });
-  }
+  readonly of = rememberingLast(isSameUse, ({ policy, gatewayIp, gatewayNode, egressIp }: PolicyEntryOf<number | bigint>): number =>
+    gatewayIp === GATEWAY_NONE || gatewayIp === GATEWAY_EXCLUDED ? 0 : this.#number({ policy, gatewayNode, egressIp }));
 
   #number(use: PolicyUseKey): number {
     const key = `${use.policy} ${use.gatewayNode} ${typeof use.egressIp} ${use.egressIp}`, known = this.#numbers.get(key);
@@ -99,6 +99,10 @@ class PolicyUses {
     this.keys.push(use);
     return this.keys.length - 1;
   }
+}
+
+function isSameUse(a: PolicyEntryOf<number | bigint>, b: PolicyEntryOf<number | bigint>): boolean {
+  return a.policy === b.policy && a.gatewayIp === b.gatewayIp && a.gatewayNode === b.gatewayNode && a.egressIp === b.egressIp;
 }
 
 export function masqueradeKeys(tables: DatapathTables): MasqueradeKey[] {

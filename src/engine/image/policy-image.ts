@@ -1,7 +1,7 @@
 import { E_EGRESS, E_GATEWAY, E_GATEWAY_NODE, E_POLICY, E_SIZE, E_USE, PS_SIZE, PS_SOURCE, PS_TABLE } from "../../kernel/layout.ts";
 import type { Prefix } from "../../control/tables.ts";
 import { type Arena, wireWord } from "./arena.ts";
-import { destinationsBySource, sharedTables } from "./policy-sources.ts";
+import { destinationsBySource, rememberingLast, sharedTables } from "./policy-sources.ts";
 import { writePrefixTable } from "./prefix-table.ts";
 import { writeStaticHash } from "./static-hash.ts";
 
@@ -20,7 +20,7 @@ export interface PolicyEntryImage {
 /** Writes the egress policy map; sources with the same destinations and values share one prefix table. */
 export function writePolicyTable(arena: Arena, entries: readonly PolicyEntryImage[]): number {
   const records = new Map<string, number>();
-  const recordOf = (entry: PolicyEntryImage): number => {
+  const recordOf = rememberingLast(hasSameRecord, (entry: PolicyEntryImage): number => {
     const key = `${entry.gatewayIp} ${entry.egressIp} ${entry.gatewayNode} ${entry.policy} ${entry.use}`;
     let record = records.get(key);
     if (record === undefined) {
@@ -33,7 +33,7 @@ export function writePolicyTable(arena: Arena, entries: readonly PolicyEntryImag
       records.set(key, record);
     }
     return record;
-  };
+  });
   const tableOf = sharedTables<number>((destinations) => writePrefixTable(arena, destinations));
   return writeStaticHash(arena, PS_SIZE, PS_TABLE, [...destinationsBySource<number, PolicyEntryImage>(entries, recordOf)].map(([source, destinations]) => ({
     key: wireWord(source),
@@ -42,4 +42,8 @@ export function writePolicyTable(arena: Arena, entries: readonly PolicyEntryImag
       arena.put32(at + PS_TABLE, tableOf(destinations));
     },
   })));
+}
+
+function hasSameRecord(a: PolicyEntryImage, b: PolicyEntryImage): boolean {
+  return a.gatewayIp === b.gatewayIp && a.egressIp === b.egressIp && a.gatewayNode === b.gatewayNode && a.policy === b.policy && a.use === b.use;
 }
