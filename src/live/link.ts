@@ -2,9 +2,9 @@
 import { getAddress6 } from "../engine/image/address6.ts";
 import { answer, ARP_LENGTH, ask, isArp, senderMac, senderOf } from "./arp.ts";
 import { ARP_ANSWERED, ARP_ASKED, DISCOVERY_ANSWERED, DISCOVERY_ASKED, type LiveCounters, LOST_UNRESOLVED } from "./live-counters.ts";
-import { macAt, putMac } from "./mac.ts";
+import { isGroup, macAt, putMac } from "./mac.ts";
 import { type NeighbourAddress, neighbour4, neighbourOf, putNeighbour6 } from "./neighbour-address.ts";
-import { advertise, answeringMac, ND_LENGTH, readMessage, solicit } from "./neighbour-discovery.ts";
+import { advertise, answerOf, ND_LENGTH, readMessage, solicit } from "./neighbour-discovery.ts";
 import { Neighbours, UNKNOWN, type WaitingRoom } from "./neighbours.ts";
 import type { Outlet } from "./outlet.ts";
 import { SIDE_PODS } from "./sides.ts";
@@ -47,14 +47,16 @@ export class Link {
     if (message === null) return;
     const told = message.isSolicitation ? message.source : message.target;
     if (message.mac >= 0) this.#learn(told, neighbourOf(told), message.mac, message.overrides, now, around);
-    const mac = message.isSolicitation && mayAnswer ? answeringMac(message, macAt(bytes, frame), this.#isAtPods, around) : null;
-    if (mac === null) return;
-    advertise(bytes, frame, message, mac);
+    const answered = message.isSolicitation && mayAnswer ? answerOf(message, macAt(bytes, frame), this.#isAtPods, around) : null;
+    if (answered === null) return;
+    advertise(bytes, frame, message, answered);
     this.#counters.add(DISCOVERY_ANSWERED, 1);
     this.outlet.put(frame, ND_LENGTH);
   }
 
   #learn(address: LinkAddress, neighbour: NeighbourAddress, mac: number, overrides: boolean, now: number, around: Surroundings): void {
+    // RFC 1812 section 3.3.2: nobody has a group's MAC.
+    if (isGroup(mac)) return;
     const peer = this.#isAtPods ? around.podPeers.get(address) : undefined;
     if (peer !== undefined) this.#neighbours.introduce(neighbour, mac, now, peer);
     this.#neighbours.learn(neighbour, mac, overrides, now, (waiting, length) => this.#address(waiting, length, mac));
