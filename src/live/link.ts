@@ -2,9 +2,9 @@
 import { getAddress6 } from "../engine/image/address6.ts";
 import { answer, ARP_LENGTH, ask, isArp, senderMac, senderOf } from "./arp.ts";
 import { ARP_ANSWERED, ARP_ASKED, DISCOVERY_ANSWERED, DISCOVERY_ASKED, type LiveCounters, LOST_UNRESOLVED } from "./live-counters.ts";
-import { macAt, putMac } from "./mac.ts";
+import { isGroup, macAt, putMac } from "./mac.ts";
 import { type NeighbourAddress, neighbour4, neighbourOf, putNeighbour6 } from "./neighbour-address.ts";
-import { advertise, answeringMac, isIpv6, type Message, ND_LENGTH, readMessage, solicit } from "./neighbour-discovery.ts";
+import { advertise, answerOf, type Message, ND_LENGTH, readMessage, solicit } from "./neighbour-discovery.ts";
 import { Neighbours, UNKNOWN, type WaitingRoom } from "./neighbours.ts";
 import type { Outlet } from "./outlet.ts";
 import { SIDE_PODS } from "./sides.ts";
@@ -30,50 +30,44 @@ export class Link {
 
   get #isAtPods(): boolean { return this.outlet.port.side === SIDE_PODS; }
 
-  /** Learns from a frame of ARP or neighbour discovery that another worker read, and answers. */
-  hear(frame: number, length: number, now: number, around: Surroundings): void {
+  /** Learns from a frame whose EtherType says ARP; false where it is none. */
+  hearArp(frame: number, length: number, now: number, around: Surroundings): boolean {
     const bytes = this.#bytes;
-    if (!isIpv6(bytes, frame)) {
-      if (isArp(bytes, frame, length)) this.#hearArp(frame, now, around);
-      return;
-    }
-    const message = readMessage(bytes, frame, length);
-    if (message !== null) this.#hearDiscovery(message, now, around);
+    if (!isArp(bytes, frame, length)) return false;
+    const sender = senderOf(bytes, frame);
+    this.#learn(sender, neighbour4(sender), senderMac(bytes, frame), true, now, around);
+    return true;
   }
 
-  /** Learns from a frame whose EtherType says ARP, and answers it where that is for something here. */
+  /** The same, and answers it where that is for something here. */
   takeArp(frame: number, length: number, now: number, around: Surroundings): void {
-    const bytes = this.#bytes;
-    if (!isArp(bytes, frame, length)) return;
-    this.#hearArp(frame, now, around);
-    if (!answer(bytes, frame, this.#isAtPods, around)) return;
+    if (!this.hearArp(frame, length, now, around) || !answer(this.#bytes, frame, this.#isAtPods, around)) return;
     this.#counters.add(ARP_ANSWERED, 1);
     this.outlet.put(frame, ARP_LENGTH);
   }
 
-  #hearArp(frame: number, now: number, around: Surroundings): void {
-    const sender = senderOf(this.#bytes, frame);
-    this.#learn(sender, neighbour4(sender), senderMac(this.#bytes, frame), true, now, around);
+  /** Learns from a frame of neighbour discovery; null where it is none that may be believed. */
+  hearDiscovery(frame: number, length: number, now: number, around: Surroundings): Message | null {
+    const message = readMessage(this.#bytes, frame, length);
+    if (message === null || message.mac < 0) return message;
+    const told = message.isSolicitation ? message.source : message.target;
+    this.#learn(told, neighbourOf(told), message.mac, message.overrides, now, around);
+    return message;
   }
 
-  /** Learns from a frame of neighbour discovery. `mayAnswer`: answers a question for something here, in the frame's place. */
-  takeDiscovery(frame: number, length: number, mayAnswer: boolean, now: number, around: Surroundings): void {
-    const bytes = this.#bytes, message = readMessage(bytes, frame, length);
-    if (message === null) return;
-    this.#hearDiscovery(message, now, around);
-    const mac = message.isSolicitation && mayAnswer ? answeringMac(message, macAt(bytes, frame), this.#isAtPods, around) : null;
-    if (mac === null) return;
-    advertise(bytes, frame, message, mac);
+  /** The same, and answers a question for something here, in the frame's place. */
+  takeDiscovery(frame: number, length: number, now: number, around: Surroundings): void {
+    const bytes = this.#bytes, message = this.hearDiscovery(frame, length, now, around);
+    const answered = message?.isSolicitation === true ? answerOf(message, macAt(bytes, frame), this.#isAtPods, around) : null;
+    if (message === null || answered === null) return;
+    advertise(bytes, frame, message, answered);
     this.#counters.add(DISCOVERY_ANSWERED, 1);
     this.outlet.put(frame, ND_LENGTH);
   }
 
-  #hearDiscovery(message: Message, now: number, around: Surroundings): void {
-    const told = message.isSolicitation ? message.source : message.target;
-    if (message.mac >= 0) this.#learn(told, neighbourOf(told), message.mac, message.overrides, now, around);
-  }
-
   #learn(address: LinkAddress, neighbour: NeighbourAddress, mac: number, overrides: boolean, now: number, around: Surroundings): void {
+    // RFC 1812 section 3.3.2: nobody has a group's MAC.
+    if (isGroup(mac)) return;
     const peer = this.#isAtPods ? around.podPeers.get(address) : undefined;
     if (peer !== undefined) this.#neighbours.introduce(neighbour, mac, now, peer);
     this.#neighbours.learn(neighbour, mac, overrides, now, (waiting, length) => this.#address(waiting, length, mac));

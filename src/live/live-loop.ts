@@ -206,23 +206,28 @@ export class LiveLoop {
       this.#tellAll(port.side, frame, length);
       return this.#wires.takeArp(port, frame, length, this.#seconds * 1000);
     }
-    if (type !== IPV4.etherType && type !== IPV6.etherType) return this.#ignore(port.side, type === ETHERTYPE_LLDP ? "lldp" : "not-ip", length);
-    const reason = type === IPV6.etherType ? this.#steer6(port, frame, length) : this.#entrance.steer(IPV4, bytes, frame + ETH_HEADER, length - ETH_HEADER, port.side);
+    if (type === IPV6.etherType) return this.#takeFrame6(port, frame, length);
+    if (type !== IPV4.etherType) return this.#ignore(port.side, type === ETHERTYPE_LLDP ? "lldp" : "not-ip", length);
+    const reason = this.#entrance.steer(IPV4, bytes, frame + ETH_HEADER, length - ETH_HEADER, port.side);
     if (reason !== null) return this.#ignore(port.side, reason, length);
     const inner = this.#steering.innerOffset;
     if (inner === 0) this.#describe(port.side, frame, length);
     else this.#describe(port.side === SIDE_PODS ? SIDE_PODS : SIDE_OUTSIDE, frame + ETH_HEADER + inner, length - ETH_HEADER - inner);
   }
 
-  #steer6(port: Port, frame: number, length: number): IgnoredReason | null {
-    const bytes = this.#bytes, ip = frame + ETH_HEADER, { around, book6 } = this.#epoch;
-    if (book6.length === 0) return "ipv6";
-    if (!isDiscovery(bytes, frame, length)) return this.#entrance.steer(IPV6, bytes, ip, length - ETH_HEADER, port.side);
-    const isAtPods = port.side === SIDE_PODS, goesOn = isForProgram(bytes, frame, length, isAtPods, around);
-    this.#tellAll(port.side, frame, length);
-    this.#wires.takeDiscovery(port, frame, length, !goesOn, this.#seconds * 1000);
-    if (!goesOn) return "neighbour-discovery";
-    return isAtPods ? this.#entrance.steer(IPV6, bytes, ip, length - ETH_HEADER, port.side) : this.#entrance.steerSolicitation(bytes, ip);
+  #takeFrame6(port: Port, frame: number, length: number): void {
+    const bytes = this.#bytes, ip = frame + ETH_HEADER, { around, book6 } = this.#epoch, isAtPods = port.side === SIDE_PODS;
+    if (book6.length === 0) return this.#ignore(port.side, "ipv6", length);
+    const tells = isDiscovery(bytes, frame, length), goesOn = !tells || isForProgram(bytes, frame, length, isAtPods, around);
+    if (tells) this.#tellAll(port.side, frame, length);
+    if (!goesOn) {
+      this.#ignore(port.side, "neighbour-discovery", length);
+      return this.#wires.takeDiscovery(port, frame, length, this.#seconds * 1000);
+    }
+    if (tells) this.#wires.hear(port.side, frame, length, this.#seconds * 1000);
+    const reason = tells && !isAtPods ? this.#entrance.steerSolicitation(bytes, ip) : this.#entrance.steer(IPV6, bytes, ip, length - ETH_HEADER, port.side);
+    if (reason !== null) return this.#ignore(port.side, reason, length);
+    this.#describe(port.side, frame, length);
   }
 
   #takeDatagram(port: Port, at: number, length: number, sender: number): void {

@@ -4,7 +4,8 @@ import { getAddress6 } from "../engine/image/address6.ts";
 import { halvesOf, internetChecksum } from "../engine/internet-checksum.ts";
 import { IPV6 } from "../engine/ip-header.ts";
 import {
-  ICMP6_ADVERTISEMENT, ICMP6_REDIRECT, ICMP6_SOLICITATION, ND_FLAG_OVERRIDE, ND_FLAG_SOLICITED, ND_FLAGS, ND_OPTION, ND_OPTION_LEN, ND_OPTION_TARGET_MAC, ND_TARGET,
+  ICMP6_ADVERTISEMENT, ICMP6_REDIRECT, ICMP6_SOLICITATION, ND_FLAG_OVERRIDE, ND_FLAG_ROUTER, ND_FLAG_SOLICITED, ND_FLAGS, ND_OPTION, ND_OPTION_LEN,
+  ND_OPTION_TARGET_MAC, ND_TARGET,
 } from "../kernel/wire/icmp6.ts";
 import { macAt, putMac } from "./mac.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -81,22 +82,27 @@ function optionMac(bytes: Uint8Array, from: number, end: number, wanted: number)
   return found;
 }
 
-/** MAC that a device of the nodes answers the question with; null where nothing here does. A node's device answers for the
- * addresses of its node. At the pods it is the program that answers, which the kernel does for a pod that asks from its own address;
- * what a pod asks from a link-local one (whether its router is still there) is answered here, by the same rule. */
-export function answeringMac({ source, target }: Message, asked: number, isAtPods: boolean, around: Surroundings): number | null {
-  if (!isAtPods) return around.own.get(target) ?? null;
-  const mac = around.routers.get(target);
-  if (mac === undefined || source === UNSPECIFIED) return null;
-  return around.macs.has(asked) ? asked : mac;
+/** What a device of the nodes answers a question with. */
+export interface Answer {
+  readonly mac: number;
+  readonly isRouter: boolean;
+}
+
+/** Null where nothing here answers. A node's device answers for the addresses of its node, which forwards. At the pods it is the program
+ * that answers, which the kernel does for a pod that asks from its own address; what a pod asks from a link-local one (whether its
+ * router is still there) is answered here, by the same rule. `asked`: the frame's destination MAC. */
+export function answerOf({ source, target }: Message, asked: number, isAtPods: boolean, around: Surroundings): Answer | null {
+  const mac = isAtPods ? (around.routers.get(target) ?? around.podPeers.get(target)) : around.own.get(target);
+  if (mac === undefined || (isAtPods && source === UNSPECIFIED)) return null;
+  return { mac: isAtPods && around.macs.has(asked) ? asked : mac, isRouter: !isAtPods || around.routers.has(target) };
 }
 
 /** Turns the question into the answer, in place: ND_LENGTH bytes. Who asks without an address (duplicate address detection, RFC 4862
  * section 5.4) is answered so that all hear it. */
-export function advertise(bytes: Uint8Array, frame: number, { source, target }: Message, mac: number): void {
-  const isAnonymous = source === UNSPECIFIED, to = isAnonymous ? ALL_NODES : source;
+export function advertise(bytes: Uint8Array, frame: number, { source, target }: Message, { mac, isRouter }: Answer): void {
+  const isAnonymous = source === UNSPECIFIED, flags = ND_FLAG_OVERRIDE | (isAnonymous ? 0 : ND_FLAG_SOLICITED) | (isRouter ? ND_FLAG_ROUTER : 0);
   const asker = isAnonymous ? multicastMac(ALL_NODES) : macAt(bytes, frame + 6);
-  write(bytes, frame, asker, mac, target, to, ICMP6_ADVERTISEMENT, (isAnonymous ? 0 : ND_FLAG_SOLICITED) | ND_FLAG_OVERRIDE, target, ND_OPTION_TARGET_MAC);
+  write(bytes, frame, asker, mac, target, isAnonymous ? ALL_NODES : source, ICMP6_ADVERTISEMENT, flags, target, ND_OPTION_TARGET_MAC);
 }
 
 /** Writes the question for `target` from a device with `mac` and `address`: ND_LENGTH bytes. */

@@ -49,14 +49,15 @@ export class Wires {
 
   get isWaiting(): boolean { return this.#links.some((link) => link?.isWaiting === true); }
 
-  /** Learns from a frame of ARP or neighbour discovery of another worker's queue, which that worker answers. */
-  hear(side: number, frame: number, length: number, now: number): void { this.#links[side]?.hear(frame, length, now, this.#epoch.around); }
-
   takeArp(port: Port, frame: number, length: number, now: number): void { this.#links[port.side]?.takeArp(frame, length, now, this.#epoch.around); }
 
-  /** `mayAnswer`: false where the frame goes to a program, which answers it. */
-  takeDiscovery(port: Port, frame: number, length: number, mayAnswer: boolean, now: number): void {
-    this.#links[port.side]?.takeDiscovery(frame, length, mayAnswer, now, this.#epoch.around);
+  takeDiscovery(port: Port, frame: number, length: number, now: number): void { this.#links[port.side]?.takeDiscovery(frame, length, now, this.#epoch.around); }
+
+  /** Learns from a frame of ARP or neighbour discovery that came in by a side, and that somebody else answers. */
+  hear(side: number, frame: number, length: number, now: number): void {
+    const link = this.#links[side], { around } = this.#epoch;
+    if (isIpv6(this.#bytes, frame)) link?.hearDiscovery(frame, length, now, around);
+    else link?.hearArp(frame, length, now, around);
   }
 
   /** Puts each packet of the batch that left the simulated nodes onto its wire. */

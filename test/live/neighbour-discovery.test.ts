@@ -89,7 +89,7 @@ describe("a solicitation", () => {
     devices.arrive(PODS, framed(macOfPeer(), POD_MAC, discovery({ from: POD_LOCAL, to: POD_ROUTER, target: POD_ROUTER, options: option(SOURCE_MAC, POD_MAC) })));
     devices.arrive(PODS, question(ANY, POD, POD_MAC));
     expect(devices.run().written.map(said)).toEqual([
-      { type: ADVERTISEMENT, flags: 0x60, from: POD_ROUTER, to: POD_LOCAL, target: POD_ROUTER, toMac: POD_MAC, option: TARGET_MAC, mac: macOfPeer() },
+      { type: ADVERTISEMENT, flags: 0xe0, from: POD_ROUTER, to: POD_LOCAL, target: POD_ROUTER, toMac: POD_MAC, option: TARGET_MAC, mac: macOfPeer() },
     ]);
     expect(ignored(devices)).toEqual([["neighbour-discovery", 2]]);
   });
@@ -97,7 +97,7 @@ describe("a solicitation", () => {
   it("outside is answered for the addresses of the nodes that are here, egress IPs included, and for no others", () => {
     const devices = gateway(), mac = deviceMac("gateway", "eth1");
     for (const target of [EGRESS, WORKER, STRANGER, ROUTER]) devices.arrive(OUTSIDE, question(ROUTER, target, ROUTER_MAC));
-    expect(devices.run().written.map(said)).toEqual([{ type: ADVERTISEMENT, flags: 0x60, from: EGRESS, to: ROUTER, target: EGRESS, toMac: ROUTER_MAC, option: TARGET_MAC, mac }]);
+    expect(devices.run().written.map(said)).toEqual([{ type: ADVERTISEMENT, flags: 0xe0, from: EGRESS, to: ROUTER, target: EGRESS, toMac: ROUTER_MAC, option: TARGET_MAC, mac }]);
     expect(ignored(devices)).toEqual([["neighbour-discovery", 4]]);
   });
 
@@ -105,7 +105,7 @@ describe("a solicitation", () => {
     const devices = gateway();
     devices.arrive(OUTSIDE, question(ANY, EGRESS, OTHER_MAC));
     expect(devices.run().written.map(said)).toEqual([
-      { type: ADVERTISEMENT, flags: 0x20, from: EGRESS, to: "ff02::1", target: EGRESS, toMac: [0x33, 0x33, 0, 0, 0, 1], option: TARGET_MAC, mac: deviceMac("gateway", "eth1") },
+      { type: ADVERTISEMENT, flags: 0xa0, from: EGRESS, to: "ff02::1", target: EGRESS, toMac: [0x33, 0x33, 0, 0, 0, 1], option: TARGET_MAC, mac: deviceMac("gateway", "eth1") },
     ]);
   });
 
@@ -169,12 +169,13 @@ describe("hostile neighbour discovery", () => {
     expect(answered).toBeGreaterThan(100);
   });
 
-  it("cannot tell a MAC that nobody asked for, nor change one without the override flag", () => {
+  it("cannot tell a MAC that nobody asked for or a group has, nor change one without the override flag", () => {
     const devices = worker();
     devices.arrive(OUTSIDE, answer(WORKER, deviceMac("worker", "eth1"), ROUTER, OTHER_MAC));
     devices.run();
     devices.arrive(PODS, framed(macOfPeer(), POD_MAC, echo({ from: POD, to: EXCLUDED }, 7)));
     expect(devices.run().written.map(({ bytes }) => bytes[L4])).toEqual([SOLICITATION]);
+    devices.arrive(OUTSIDE, answer(WORKER, deviceMac("worker", "eth1"), ROUTER, GROUP_MAC));
     devices.arrive(OUTSIDE, answer(WORKER, deviceMac("worker", "eth1"), ROUTER, ROUTER_MAC));
     devices.arrive(OUTSIDE, answer(WORKER, deviceMac("worker", "eth1"), ROUTER, OTHER_MAC, { flags: SOLICITED }));
     // Sent to all and claiming to be asked for.
