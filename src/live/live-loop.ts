@@ -2,6 +2,7 @@
 import { performance } from "node:perf_hooks";
 import { receiveMessageOnPort } from "node:worker_threads";
 import { B_LEN, B_NOW, B_SIZE, B_WROTE, STREAM_OVERLAY, X_ADDRESSES, X_CURSORS, X_LIMITS, X_NODES } from "../kernel/pipeline/layout-batch.ts";
+import { S_EPOCH } from "../kernel/layout-way.ts";
 import { AddressBook4, AddressBook6 } from "../engine/address-book.ts";
 import { CLOCK_START } from "../engine/chunk-filler.ts";
 import type { Kernel } from "../engine/kernel-instance.ts";
@@ -78,10 +79,12 @@ export class LiveLoop {
   }
 
   #enter(epoch: Epoch): { steering: Steering; entrance: Entrance } {
-    const book = new AddressBook4(epoch.book), { context } = this.#task.addresses;
+    const book = new AddressBook4(epoch.book), { context, shards } = this.#task.addresses;
     const steering = new Steering(book, NO_IPV6, epoch.tunnelPort, new ServiceBook(epoch.services, this.#task.seed));
     this.#words[(context + X_NODES) >> 2] = epoch.nodes;
     this.#words[(context + X_ADDRESSES) >> 2] = epoch.addresses;
+    // Ways were learnt under the tables before (endWays of the kernel's datapath/sketch.ts).
+    for (const shard of shards) this.#words[(shard + S_EPOCH) >> 2] = ((this.#words[(shard + S_EPOCH) >> 2] as number) + 1) | 0;
     this.#wires.enter(epoch);
     return { steering, entrance: new Entrance(steering, book, new Set(epoch.nodesHere), epoch.tunnelPort) };
   }

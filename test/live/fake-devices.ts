@@ -3,6 +3,7 @@ import { MessageChannel } from "node:worker_threads";
 import type { DatapathTables } from "../../src/control/tables.ts";
 import { layOutMemory } from "../../src/engine/cluster-memory.ts";
 import { kernelOn } from "../../src/engine/kernel-instance.ts";
+import type { KernelBuild } from "../../src/engine/replay-options.ts";
 import { COMMAND_END } from "../../src/engine/worker-protocol.ts";
 import { STREAM_OVERLAY, X_OPTIONS, X_WRITE, XO_LIVE } from "../../src/kernel/pipeline/layout-batch.ts";
 import { makeEpoch } from "../../src/live/epoch.ts";
@@ -29,6 +30,9 @@ export interface Written {
 export interface Wishes {
   readonly emission?: Emission;
   readonly workers?: number;
+  readonly kernel?: KernelBuild;
+  /** False: every packet is walked. */
+  readonly flowWays?: boolean;
   /** Slots of a ring between two workers. */
   readonly slots?: number;
   /** The kernel's choice: the queue by which a frame comes in. */
@@ -51,10 +55,10 @@ export class FakeDevices {
   readonly #loops: readonly LiveLoop[];
 
   /** `socket`: the wire word that the tunnel's socket is bound to. */
-  constructor(tables: DatapathTables, here: ReadonlySet<number>, socket: number, { emission = "udp", workers = 1, slots, queueOf = () => 0 }: Wishes = {}) {
+  constructor(tables: DatapathTables, here: ReadonlySet<number>, socket: number, { emission = "udp", workers = 1, kernel = "ts", flowWays = true, slots, queueOf = () => 0 }: Wishes = {}) {
     const { stride, count } = frameArea(1500), planned = ringShape(workers, stride), shape = { ...planned, slots: slots ?? planned.slots };
     const memory = layOutMemory(
-      { tables, outDir: null, write: new Set(), kernel: "ts", assumeOpener: "pod", semantics: "cilium-1.19", seed: 1, tracePackets: 0, maxFlows: 64 }, workers,
+      { tables, outDir: null, write: new Set(), kernel, assumeOpener: "pod", semantics: "cilium-1.19", seed: 1, tracePackets: 0, maxFlows: 64, flowWays }, workers,
       { nodesHere: here, extraBytes: workers * (count + SIDES * WAITING) * stride + handOverBytes(workers, shape) + workers * 4096 },
     );
     const { arena, image } = memory, counters = counterBuffer(workers);
@@ -72,11 +76,11 @@ export class FakeDevices {
         return { kind, side, fd: worker * QUEUE + fd, title: `${kind} ${fd}`, address };
       };
       return new LiveLoop({
-        memory: arena.memory, control: controls[worker] ?? controlBlock(workers), counters, port: new MessageChannel().port1, kernel: "ts", worker, workers, addresses, handOvers,
+        memory: arena.memory, control: controls[worker] ?? controlBlock(workers), counters, port: new MessageChannel().port1, kernel, worker, workers, addresses, handOvers,
         area: { at: arena.take(count * stride, 64), stride, count }, waiting: Array.from({ length: SIDES }, () => ({ at: arena.take(WAITING * stride, 64), stride, count: WAITING })),
         ports: [port("tap", SIDE_PODS, PODS, 0), port("tap", SIDE_OUTSIDE, OUTSIDE, 0), port("udp", SIDE_TUNNEL, TUNNEL, socket)],
         emission, epoch: makeEpoch(1, tables, image, here), seed: 1, captures: false, started: performance.timeOrigin,
-      }, this.#native(worker), kernelOn(arena.memory, "ts"));
+      }, this.#native(worker), kernelOn(arena.memory, kernel));
     });
   }
 
