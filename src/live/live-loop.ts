@@ -14,7 +14,7 @@ import { Steering } from "../engine/steer.ts";
 import { COMMAND_END } from "../engine/worker-protocol.ts";
 import type { IgnoredReason } from "../observe/run-result.ts";
 import { Entrance, ETH_HEADER, OUTER_HEADERS } from "./entrance.ts";
-import { HandOvers, LEAST_ROOM } from "./hand-overs.ts";
+import { HandOvers, LEAST_ROOM, SLOTS_PER_FRAME } from "./hand-overs.ts";
 import { BATCHES, HANDED_OVER, KERNEL_TIME, LiveCounters } from "./live-counters.ts";
 import { COMMAND_EPOCH, COMMAND_STOP_READING, type Epoch, LIVE_COMMAND, LIVE_NOW, LIVE_POSTED, LIVE_READ, LIVE_SLOTS, type LiveEnd, type LiveTask } from "./live-protocol.ts";
 import { isGroup, macAt } from "./mac.ts";
@@ -141,8 +141,7 @@ export class LiveLoop {
     const { area } = this.#task;
     let count: number;
     try {
-      // A frame takes at most one slot of each ring.
-      count = this.#read(port, Math.min(area.count - 1, this.#handOvers.room));
+      count = this.#read(port, Math.min(area.count - 1, Math.floor(this.#handOvers.room / SLOTS_PER_FRAME)));
     } catch (error) {
       return this.#giveUp(port, error as Error & { code?: string; syscall?: string });
     }

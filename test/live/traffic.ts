@@ -19,7 +19,7 @@ const BROADCAST = [255, 255, 255, 255, 255, 255], ROUTER_MAC = [2, 9, 9, 9, 9, 1
 const ETH = 14, ARP_OPERATION = 21, ARP_SENDER_MAC = 22, ARP_SENDER = 28, ARP_TARGET = 38;
 const MOST_ENTRIES = 100_000;
 /** Frames that go ahead: enough for every worker to have some. */
-const AHEAD = 60;
+export const AHEAD = 60;
 /** Members of records that depend on the wall clock; and on the order in which queues are read. */
 export const TIMES = ["firstTime", "lastTime", "expires", "lastTxReport", "lastRxReport", "created"];
 export const NUMBERS = ["firstPacket", "lastPacket", "firstDroppedPacket"];
@@ -128,6 +128,12 @@ export class Traffic {
     };
   }
 }
+
+/** Addresses between which a frame goes. */
+export function endsOf(frame: Uint8Array): string { return `${addressAt(frame, ETH + 12)} > ${addressAt(frame, ETH + 16)}`; }
+
+/** A pod's datagram; the same for the same ends. */
+export function podSends(from: string, to: string): Uint8Array { return ethernet(BROADCAST, POD_MAC, 0x0800, udp({ from, to }, 40_000, 53, 20)); }
 
 export type Ending = ReturnType<Traffic["ending"]>;
 
