@@ -1,5 +1,6 @@
-// npm run bench:live [-- --seconds N --rounds N --no-save]: frames per second and CPU per frame of the live path, of a C loop that
-// does the same reads and writes and nothing else, and of the kernel's own vxlan and nft, in turns on the laboratory's network.
+// npm run bench:live [-- --seconds N --rounds N --no-save]: frames per second and CPU per frame of the live path, with one queue of each
+// device and with two, of a C loop that does the same reads and writes and nothing else, and of the kernel's own vxlan and nft, in turns
+// on the laboratory's network.
 // Needs what `npm run lab` needs, and a C compiler.
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -54,16 +55,27 @@ const kernelGateway = (lab) => {
 };
 
 const out = { from: "node", into: `udp:${GATEWAY}`, mac: ANYBODY };
+const toWorld = { way: "tunnel to world: UDP batches to AF_PACKET", at: "gateway", ...out, sink: TO_WORLD };
+const WAYS = [
+  { ...toWorld, words: ["gateway", "--outside", "packet:eth1"], plain: [`udp:${GATEWAY}:${PORT}`, "packet:eth1"] },
+  {
+    way: "tunnel to world: UDP batches to TAP", at: "gateway", after: routerBehindTap, ...out, sink: TO_TAP,
+    words: ["gateway", "--outside", "tap:egw-out"], plain: [`udp:${GATEWAY}:${PORT}`, "tap:egw-out"],
+  },
+  {
+    way: "pods to tunnel: TAP to UDP batches", at: "node", from: "node", into: "packet:egw-pods", mac: ANYBODY, sink: TO_TUNNEL,
+    words: ["source", "--pods", "tap:egw-pods"], plain: ["tap:egw-pods", `udp:${WORKER}:${PORT}:${GATEWAY}`],
+  },
+  {
+    way: "pods to tunnel: AF_PACKET to UDP batches", at: "node", from: "pod-a", into: "packet:eth0", mac: ANYBODY, sink: TO_TUNNEL,
+    words: ["source", "--pods", "packet:to-pod-a"], plain: ["packet:to-pod-a", `udp:${WORKER}:${PORT}:${GATEWAY}`],
+  },
+];
 const CASES = [
-  { way: "tunnel to world: UDP batches to AF_PACKET", who: "egwsim", at: "gateway", words: egwsim("gateway", "--outside", "packet:eth1"), ...out, sink: TO_WORLD },
-  { way: "tunnel to world: UDP batches to AF_PACKET", who: "C loop", at: "gateway", words: [loop, `udp:${GATEWAY}:${PORT}`, "packet:eth1"], ...out, sink: TO_WORLD },
-  { way: "tunnel to world: UDP batches to AF_PACKET", who: "kernel's vxlan and nft", at: null, prepare: kernelGateway, ...out, mac: VXLAN_MAC, sink: TO_WORLD },
-  { way: "tunnel to world: UDP batches to TAP", who: "egwsim", at: "gateway", words: egwsim("gateway", "--outside", "tap:egw-out"), after: routerBehindTap, ...out, sink: TO_TAP },
-  { way: "tunnel to world: UDP batches to TAP", who: "C loop", at: "gateway", words: [loop, `udp:${GATEWAY}:${PORT}`, "tap:egw-out"], after: routerBehindTap, ...out, sink: TO_TAP },
-  { way: "pods to tunnel: TAP to UDP batches", who: "egwsim", at: "node", words: egwsim("source", "--pods", "tap:egw-pods"), from: "node", into: "packet:egw-pods", mac: ANYBODY, sink: TO_TUNNEL },
-  { way: "pods to tunnel: TAP to UDP batches", who: "C loop", at: "node", words: [loop, "tap:egw-pods", `udp:${WORKER}:${PORT}:${GATEWAY}`], from: "node", into: "packet:egw-pods", mac: ANYBODY, sink: TO_TUNNEL },
-  { way: "pods to tunnel: AF_PACKET to UDP batches", who: "egwsim", at: "node", words: egwsim("source", "--pods", "packet:to-pod-a"), from: "pod-a", into: "packet:eth0", mac: ANYBODY, sink: TO_TUNNEL },
-  { way: "pods to tunnel: AF_PACKET to UDP batches", who: "C loop", at: "node", words: [loop, "packet:to-pod-a", `udp:${WORKER}:${PORT}:${GATEWAY}`], from: "pod-a", into: "packet:eth0", mac: ANYBODY, sink: TO_TUNNEL },
+  ...WAYS.flatMap(({ words, plain, ...each }) => [
+    { ...each, who: "egwsim", words: egwsim(...words) }, { ...each, who: "egwsim, two queues", words: egwsim(...words, "--workers", "2") }, { ...each, who: "C loop", words: [loop, ...plain] },
+  ]),
+  { ...toWorld, who: "kernel's vxlan and nft", at: null, prepare: kernelGateway, mac: VXLAN_MAC },
 ];
 
 /** Seconds of CPU that a process has taken, in user and kernel mode (proc(5), fields 14 and 15). */
@@ -85,6 +97,10 @@ async function measure(each, size) {
     const child = each.at === null ? null : lab.start(each.at, each.words);
     if (child !== null) await says(child, "ready");
     each.after?.(lab);
+    // What arrived goes no further: the C loop's frames, changed by nobody, would take another way from there than egwsim's, on its time.
+    const { namespace, device } = each.sink;
+    for (const command of ["add table netdev sink", `add chain netdev sink arrived { type filter hook ingress device ${device} priority 0 ; }`, "add rule netdev sink arrived udp dport { 9, 8472 } drop"])
+      lab.run(namespace, `nft ${command}`);
     const offer = (time) => Number(lab.run(each.from, [sender, time, size, each.into, each.mac].join(" ")));
     offer(1);
     const before = arrived(lab, each.sink), cpuBefore = child === null ? 0 : cpuOf(child.pid), offered = offer(seconds);
@@ -119,7 +135,7 @@ const text = ({ median, min, max }, show) => `${show(median)} (${show(min)}–${
 const thousands = (value) => (value / 1000).toFixed(0), whole = (value) => value.toFixed(0);
 const lines = figures.map((each) => {
   const plain = figures.find(({ way, who, size }) => way === each.way && size === each.size && who === "C loop");
-  const ratio = each.who === "egwsim" && plain?.cpuNanoseconds ? (each.cpuNanoseconds.median / plain.cpuNanoseconds.median).toFixed(2) : "";
+  const ratio = each.who.startsWith("egwsim") && plain?.cpuNanoseconds ? (each.cpuNanoseconds.median / plain.cpuNanoseconds.median).toFixed(2) : "";
   return `| ${each.way} | ${each.who} | ${each.size} | ${text(each.framesPerSecond, thousands)} | ${each.cpuNanoseconds === null ? "in the sender's" : text(each.cpuNanoseconds, whole)} | ${ratio} |`;
 });
 process.stdout.write(`${machine.cpu}, ${machine.cpus} CPUs, ${machine.system}; Node.js ${machine.node}; commit ${results.commit}; ${results.date}. Median (min–max) of ${rounds} interleaved rounds of ${seconds} s.\n\n` +

@@ -1,4 +1,5 @@
-// Offers frames as fast as it can for some seconds: UDP datagrams of a pod in 64 flows, bare on a device, or in VXLAN to a node.
+// Offers frames as fast as it can for some seconds: UDP datagrams of a pod to 64 servers, a flow each, bare on a device, or in VXLAN
+// to a node, where the flows share four outer ports (a real node draws one for each).
 //
 //   sender SECONDS SIZE packet:NAME MAC | udp:TO MAC      MAC: the inner destination
 //
@@ -14,6 +15,7 @@
 #include <time.h>
 
 #define FLOWS 64
+#define SOCKETS 4
 #define TUNNEL_HEADER 8
 #define FRAME 1600
 
@@ -37,6 +39,7 @@ static void make(int flow, int size, const uint8_t *mac) {
   ip[9] = 17;
   inet_pton(AF_INET, "10.244.1.10", ip + 12);
   inet_pton(AF_INET, "203.0.113.10", ip + 16);
+  ip[19] = (uint8_t)(ip[19] + flow);
   unsigned sum = 0;
   for (int k = 0; k < 20; k += 2) sum += (unsigned)(ip[k] << 8 | ip[k + 1]);
   while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
@@ -62,16 +65,14 @@ int main(int argc, char **argv) {
   if (size < 60 || size > FRAME) return 2;
   struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(8472)};
   struct sockaddr_ll link = {.sll_family = AF_PACKET};
-  int fd;
-  if (is_udp) {
-    inet_pton(AF_INET, argv[3] + 4, &to.sin_addr);
-    fd = socket(AF_INET, SOCK_DGRAM, 0);
-  } else {
-    link.sll_ifindex = (int)if_nametoindex(strchr(argv[3], ':') + 1);
-    fd = socket(AF_PACKET, SOCK_RAW, 0);
+  int fds[SOCKETS], sockets = is_udp ? SOCKETS : 1;
+  if (is_udp) inet_pton(AF_INET, argv[3] + 4, &to.sin_addr);
+  else link.sll_ifindex = (int)if_nametoindex(strchr(argv[3], ':') + 1);
+  for (int k = 0; k < sockets; k++) {
+    fds[k] = is_udp ? socket(AF_INET, SOCK_DGRAM, 0) : socket(AF_PACKET, SOCK_RAW, 0);
+    if (fds[k] < 0) return perror("socket"), 2;
+    setsockopt(fds[k], SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof buffer);
   }
-  if (fd < 0) return perror("socket"), 2;
-  setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof buffer);
   struct iovec parts[FLOWS];
   struct mmsghdr messages[FLOWS];
   memset(messages, 0, sizeof messages);
@@ -82,8 +83,10 @@ int main(int argc, char **argv) {
   }
   unsigned long taken = 0;
   for (double end = now() + seconds; now() < end;) {
-    int sent = sendmmsg(fd, messages, FLOWS, 0);
-    if (sent > 0) taken += (unsigned long)sent;
+    for (int k = 0; k < sockets; k++) {
+      int sent = sendmmsg(fds[k], messages + k * FLOWS / sockets, (unsigned)(FLOWS / sockets), 0);
+      if (sent > 0) taken += (unsigned long)sent;
+    }
   }
   printf("%lu\n", taken);
   return 0;

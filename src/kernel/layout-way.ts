@@ -40,6 +40,12 @@ export const W_OUTER_PORT: i32 = 38;
 export const W_TUNNEL_MACS: i32 = 40;
 export const W_END_MACS: i32 = 52;
 export const W_SIZE: i32 = 64;
+/** Of live traffic (pipeline/live-way.ts), in the place of what it has not: where the packet leaves (EXIT_…, a byte), the VNI and
+ * remote of tunnel packets that take it, and, of a flow's first way, whose pair it is. */
+export const W_EXIT: i32 = 35;
+export const W_VNI: i32 = 40;
+export const W_REMOTE: i32 = 44;
+export const W_FLOW: i32 = 48;
 
 /** Ends at a pod, else outside. */
 export const WF_DELIVERED: i32 = 1;

@@ -53,7 +53,8 @@ export class Entrance {
    * Returns where they begin. Addresses are wire words. */
   wrap(bytes: Uint8Array, at: number, length: number, from: number, to: number): number {
     const ip = at - OUTER_HEADERS, total = OUTER_HEADERS + length;
-    bytes.fill(0, ip, at);
+    // fill() is a call out of compiled code, and of 28 bytes 1.5 % of a live run.
+    for (let k = ip; k < at; k++) bytes[k] = 0;
     bytes[ip] = 0x45;
     bytes[ip + 2] = total >>> 8;
     bytes[ip + 3] = total & 0xff;

@@ -18,8 +18,10 @@ export interface HandOverPlan {
 
 /** What a worker waits for: nothing, frames, or room in the rings it writes to as well. */
 const AT_WORK = 0, FOR_FRAMES = 1, FOR_ROOM = 2;
-/** Frames that a device may give at once (a super-frame of 64 KiB, cut): with less room than this a worker does not read. */
-export const LEAST_ROOM = 64;
+/** Slots of one ring that a frame may take: for what it tells of a neighbour, and to be processed. */
+export const SLOTS_PER_FRAME = 2;
+/** With less room than this a worker does not read: a device may give 64 frames at once (a super-frame of 64 KiB, cut). */
+export const LEAST_ROOM = 64 * SLOTS_PER_FRAME;
 const LEAST_SLOTS = 2 * LEAST_ROOM, MOST_SLOTS = 1024, RING_BYTES_OF_WORKER = 4 * 1024 * 1024;
 const LINE = 64;
 
@@ -62,7 +64,7 @@ export class HandOvers {
     this.#writers = plan.wakes.map((_wake, to) => this.#outgoing.find((each) => each.to === to)?.ring ?? null);
   }
 
-  /** Frames that can be handed over to any worker before somebody must make room. */
+  /** Slots that are free in every ring. */
   get room(): number { return this.#outgoing.reduce((least, { ring }) => Math.min(least, ring.room), Number.POSITIVE_INFINITY); }
 
   get isWaitedFor(): boolean { return this.incoming.some(({ ring }) => ring.waiting > 0); }

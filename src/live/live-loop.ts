@@ -2,6 +2,7 @@
 import { performance } from "node:perf_hooks";
 import { receiveMessageOnPort } from "node:worker_threads";
 import { B_LEN, B_NOW, B_SIZE, B_WROTE, LIVE_GROWTH, STREAM_OVERLAY, X_ADDRESSES, X_ADDRESSES6, X_CURSORS, X_LIMITS, X_NODES } from "../kernel/pipeline/layout-batch.ts";
+import { S_EPOCH } from "../kernel/layout-way.ts";
 import { AddressBook4, AddressBook6 } from "../engine/address-book.ts";
 import { CLOCK_START } from "../engine/chunk-filler.ts";
 import type { Kernel } from "../engine/kernel-instance.ts";
@@ -14,7 +15,7 @@ import { Steering } from "../engine/steer.ts";
 import { COMMAND_END } from "../engine/worker-protocol.ts";
 import type { IgnoredReason } from "../observe/run-result.ts";
 import { Entrance, ETH_HEADER, OUTER_HEADERS } from "./entrance.ts";
-import { HandOvers, LEAST_ROOM } from "./hand-overs.ts";
+import { HandOvers, LEAST_ROOM, SLOTS_PER_FRAME } from "./hand-overs.ts";
 import { BATCHES, HANDED_OVER, KERNEL_TIME, LiveCounters } from "./live-counters.ts";
 import { COMMAND_EPOCH, COMMAND_STOP_READING, type Epoch, LIVE_COMMAND, LIVE_NOW, LIVE_POSTED, LIVE_READ, LIVE_SLOTS, type LiveEnd, type LiveTask } from "./live-protocol.ts";
 import { isGroup, macAt } from "./mac.ts";
@@ -77,11 +78,13 @@ export class LiveLoop {
   }
 
   #enter(epoch: Epoch): { steering: Steering; entrance: Entrance } {
-    const books = { 4: new AddressBook4(epoch.book), 6: new AddressBook6(epoch.book6) }, { context } = this.#task.addresses;
+    const books = { 4: new AddressBook4(epoch.book), 6: new AddressBook6(epoch.book6) }, { context, shards } = this.#task.addresses;
     const steering = new Steering(books[4], books[6], epoch.tunnelPort, new ServiceBook(epoch.services, this.#task.seed));
     this.#words[(context + X_NODES) >> 2] = epoch.nodes;
     this.#words[(context + X_ADDRESSES) >> 2] = epoch.addresses;
     this.#words[(context + X_ADDRESSES6) >> 2] = epoch.addresses6;
+    // Ways were learnt under the tables before (endWays of the kernel's datapath/sketch.ts).
+    for (const shard of shards) this.#words[(shard + S_EPOCH) >> 2] = ((this.#words[(shard + S_EPOCH) >> 2] as number) + 1) | 0;
     this.#wires.enter(epoch);
     return { steering, entrance: new Entrance(steering, books, new Set(epoch.nodesHere), epoch.tunnelPort) };
   }
@@ -138,8 +141,7 @@ export class LiveLoop {
     const { area } = this.#task;
     let count: number;
     try {
-      // A frame takes at most one slot of each ring.
-      count = this.#read(port, Math.min(area.count - 1, this.#handOvers.room));
+      count = this.#read(port, Math.min(area.count - 1, Math.floor(this.#handOvers.room / SLOTS_PER_FRAME)));
     } catch (error) {
       return this.#giveUp(port, error as Error & { code?: string; syscall?: string });
     }

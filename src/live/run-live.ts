@@ -16,7 +16,7 @@ import { MainKernel, typescriptKernel } from "../engine/main-kernel.ts";
 import { MapQuotas } from "../engine/map-quotas.ts";
 import type { ReplayEnd } from "../engine/replay-options.ts";
 import { COMMAND_COLLECT, COMMAND_COUNT, COMMAND_EVICT } from "../engine/worker-protocol.ts";
-import { STREAM_OVERLAY, X_OPTIONS, X_WRITE, XO_LIVE } from "../kernel/pipeline/layout-batch.ts";
+import { NC_ON_WAY, STREAM_OVERLAY, X_OPTIONS, X_WRITE, XO_LIVE } from "../kernel/pipeline/layout-batch.ts";
 import { OUT_DROPPED, OUT_PASSED } from "../kernel/layout-flow.ts";
 import type { CaptureSummary, LiveSummary, RunResult } from "../observe/run-result.ts";
 import { ClusterEpochs, epochBytes } from "./cluster-epochs.ts";
@@ -120,7 +120,7 @@ class LiveRun {
     this.#here = here;
     this.#raw = raw;
     const { tables, workers } = options, { stride, count } = frameArea(ports.mtu), shape = ringShape(workers, stride);
-    const memory = layOutMemory({ ...options, flowWays: false }, workers, {
+    const memory = layOutMemory(options, workers, {
       nodesHere: here,
       extraBytes: workers * (count + SIDES * WAITING_FRAMES) * stride + workers * (SIDES + 1) * 64 + handOverBytes(workers, shape) + epochBytes(tables, workers) + 4096,
     });
@@ -236,7 +236,7 @@ class LiveRun {
       repeatedFrames: 0, garbageCollected: this.#collected, interrupted: false,
       // What a live worker does beside its kernel is done at its devices, where waiting and working are not told apart.
       timing: {
-        wall, read: 0, steer: 0, order: 0, write: 0, idle: 0, kernel, workerIdle: Math.max(0, workers * wall - kernel), batch999: 0, packetsOnWays: 0,
+        wall, read: 0, steer: 0, order: 0, write: 0, idle: 0, kernel, workerIdle: Math.max(0, workers * wall - kernel), batch999: 0, packetsOnWays: this.#gathering.note(NC_ON_WAY),
         packetsPerSecond: wall > 0 ? received.packets / wall : 0,
       },
       live: this.#summary(),

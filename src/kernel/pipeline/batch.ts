@@ -12,8 +12,8 @@ import { swapPorts } from "../datapath/ports.ts";
 import { endWaysOf } from "../datapath/sketch.ts";
 import {
   A_KIND, A_NODE, A_POD, B_ENTRY, B_EXIT, B_FRAME, B_LEN, B_NODE, B_NOW, B_NSEC, B_OUTCOME, B_REMOTE, B_SEC, B_SEQ_HI, B_SEQ_LO, B_SHARD, B_SIZE, B_VNI, B_WIRE_LEN, B_WROTE,
-  ENTRY_HOST, ENTRY_NETDEV, ENTRY_OVERLAY, ENTRY_POD, HOOK_FROM_CONTAINER, NC_REPLY_RESTORED, STREAM_EXTERNAL, STREAM_POD, TL_PASS, X_CURSORS, X_EXIT, X_NOTES, X_PACKET,
-  X_SHARDS, X_SKETCH,
+  ENTRY_HOST, ENTRY_NETDEV, ENTRY_OVERLAY, ENTRY_POD, HOOK_FROM_CONTAINER, NC_REPLY_RESTORED, STREAM_EXTERNAL, STREAM_POD, TL_PASS, X_CURSORS, X_EXIT, X_NOTES,
+  X_PACKET, X_SHARDS, X_SKETCH,
 } from "./layout-batch.ts";
 import { B_HINT_HASH, fetchAhead, GROUP } from "./fetch-ahead.ts";
 import { emitFrame } from "./emit.ts";
@@ -22,6 +22,7 @@ import { answeredFlow, flowIdentity, flowOf, flowPorts, flowSettle } from "./flo
 import { ingest } from "./ingest.ts";
 import { learnWay } from "./learn.ts";
 import { forgetNextHop, isLive, keepForWires } from "./live-exit.ts";
+import { learnLiveWay, takeLiveWay } from "./live-way.ts";
 import { enterNode, enterPod } from "./nodes.ts";
 import { settleOpener } from "./opener.ts";
 import { checkReply, restoreReply } from "./replies.ts";
@@ -33,7 +34,7 @@ import { AT_FROM_CONTAINER, AT_FROM_NETDEV, AT_FROM_OVERLAY, AT_TO_NETDEV, walk 
 /** Runs `count` descriptors from `first` on. The stream cursors of the context advance; each descriptor gets the bytes it
  * wrote to each stream, and its outcome. */
 export function processBatch(cx: i32, first: i32, count: i32): void {
-  const end: i32 = first + mul(count, B_SIZE), knowsWays: boolean = ld32(cx + X_SKETCH) !== 0;
+  const end: i32 = first + mul(count, B_SIZE), live: boolean = isLive(cx), knowsWays: boolean = ld32(cx + X_SKETCH) !== 0 && !live;
   let fetched: i32 = first;
   for (let d: i32 = first; d < end; d += B_SIZE) {
     if (knowsWays && d === fetched) {
@@ -43,7 +44,7 @@ export function processBatch(cx: i32, first: i32, count: i32): void {
     }
     const hash: i32 = knowsWays ? ld32(d + B_HINT_HASH) : 0;
     const pod: i32 = ld32(cx + X_CURSORS), overlay: i32 = ld32(cx + X_CURSORS + 4), external: i32 = ld32(cx + X_CURSORS + 8), trace: i32 = ld32(cx + X_CURSORS + 12);
-    let outcome: i32 = hash === 0 ? 0 : takeWay(cx, d, hash);
+    let outcome: i32 = live ? takeLiveWay(cx, d) : hash === 0 ? 0 : takeWay(cx, d, hash);
     if (outcome === 0) outcome = walked(cx, d, end);
     st32(d + B_OUTCOME, outcome);
     st32(d + B_WROTE, ld32(cx + X_CURSORS) - pod);
@@ -59,7 +60,11 @@ function walked(cx: i32, d: i32, end: i32): i32 {
   st32(cx + X_EXIT, 0);
   if (live) forgetNextHop(cx);
   const outcome: i32 = processPacket(cx, d, end), pkt: i32 = ld32(cx + X_PACKET);
-  if (live) keepForWires(cx, pkt, d);
+  if (live) {
+    // First what reads the descriptor as it came in: the next hop takes its place.
+    learnLiveWay(cx, pkt, d, outcome);
+    keepForWires(cx, pkt, d);
+  }
   st32(d + B_EXIT, ld32(cx + X_EXIT));
   st32(d + B_FRAME, ld32(pkt + P_FRAME));
   st32(d + B_LEN, ld32(pkt + P_LEN));
@@ -117,7 +122,7 @@ function fromPod(cx: i32, pkt: i32, ip: i32, node: i32, d: i32, end: i32): i32 {
     flowIdentity(pkt, ld32(ld32(pkt + P_ENDPOINT) + EP_IDENTITY));
   }
   const outcome: i32 = walk(cx, pkt, AT_FROM_CONTAINER);
-  learnWay(cx, pkt, d, answered !== 0, outcome);
+  if (!isLive(cx)) learnWay(cx, pkt, d, answered !== 0, outcome);
   return finish(cx, pkt, outcome, answered !== 0);
 }
 
@@ -145,9 +150,11 @@ function walkReply(cx: i32, pkt: i32, ip: i32, entrance: i32): i32 {
   return walk(cx, pkt, AT_FROM_NETDEV);
 }
 
-/** Frames of a capture taken on a node: they enter as they are, and may leave state that a pod's flow meets later. */
+/** Frames of a capture taken on a node, or that come in live: they enter as they are, and may leave state that a pod's flow meets
+ * later. */
 function atNode(cx: i32, pkt: i32, ip: i32, node: i32, entry: i32, d: i32): i32 {
-  endWaysOf(pkt);
+  if (isLive(cx)) beginSketch(cx, pkt);
+  else endWaysOf(pkt);
   if (entry === ENTRY_HOST) {
     st32(pkt + P_MARK, MARK_HOST);
     st32(pkt + P_FLOW, flowOf(pkt, ip, node, FK_OUTSIDE, true));

@@ -45,12 +45,12 @@ export function learnWay(cx: i32, pkt: i32, d: i32, reply: boolean, outcome: i32
   st32(way + W_EPOCH, ld32(ld32(pkt + P_SHARD) + S_EPOCH));
 }
 
-function opensOrCloses(sketch: i32): boolean {
+export function opensOrCloses(sketch: i32): boolean {
   const frame: i32 = sketch + SK_CAPTURED;
   return ld8(frame + ETH_LEN + IP_PROTO) === PROTO_TCP && (ld8(frame + L4 + TCP_FLAGS + 1) & (TCP_SYN | TCP_FIN | TCP_RST)) !== 0;
 }
 
-function endWaysOfFlow(flow: i32): void {
+export function endWaysOfFlow(flow: i32): void {
   const ways: i32 = ld32(flow + F_WAYS);
   if (ways === 0) return;
   st32(ways + W_EPOCH, 0);
@@ -117,16 +117,16 @@ function write(cx: i32, sketch: i32, way: i32, d: i32, outcome: i32): boolean {
   return true;
 }
 
-function ttl(frame: i32): i32 { return ld8(frame + ETH_LEN + IP_TTL); }
+export function ttl(frame: i32): i32 { return ld8(frame + ETH_LEN + IP_TTL); }
 
-function counts(cx: i32, entry: i32): boolean {
+export function counts(cx: i32, entry: i32): boolean {
   if (entry === 0) return false;
   return (ld32(ld32(ld32(cx + X_NODES) + ((ld32(entry + K0) >>> 16) << 2)) + N_FLAGS) & NF_ACCOUNTING) !== 0;
 }
 
 /** Where the frame from outside bears another destination than the pod gets, or the last frame another source than the first:
  * that address and port, and what they add to the sums. Returns WF_SNAT for the latter. */
-function writeTranslation(way: i32, first: i32, last: i32, fromOutside: boolean): i32 {
+export function writeTranslation(way: i32, first: i32, last: i32, fromOutside: boolean): i32 {
   const before: i32 = fromOutside ? last : first, after: i32 = fromOutside ? first : last;
   const addressAt: i32 = ETH_LEN + (fromOutside ? IP_DST : IP_SRC), portAt: i32 = L4 + (fromOutside ? L4_DPORT : L4_SPORT);
   const from: i32 = ld32(before + addressAt), to: i32 = ld32(after + addressAt), fromPort: i32 = ld16(before + portAt), toPort: i32 = ld16(after + portAt);
@@ -151,7 +151,7 @@ function proven(sketch: i32, way: i32): boolean {
   return arrives(sketch, way, sketch + SK_LAST, way + W_END_MACS, raised - ld8(way + W_TO_END), snat ? diff : 0, snat, proto);
 }
 
-function arrives(sketch: i32, way: i32, shown: i32, macs: i32, hops: i32, diff: i32, translates: boolean, proto: i32): boolean {
+export function arrives(sketch: i32, way: i32, shown: i32, macs: i32, hops: i32, diff: i32, translates: boolean, proto: i32): boolean {
   const captured: i32 = sketch + SK_CAPTURED, trial: i32 = sketch + SK_TRIAL, snat: boolean = (ld8(way + W_FLAGS) & WF_SNAT) !== 0;
   copy(trial, captured, SK_HEADERS);
   if (macs !== 0) copy(trial, macs, MACS);

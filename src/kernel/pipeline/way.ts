@@ -125,7 +125,7 @@ function record(cx: i32, d: i32, stream: i32, frame: i32, length: i32): i32 {
 }
 
 /** The same within a tunnel: the inner frame's address. */
-function tunnelled(cx: i32, d: i32, route: i32, frame: i32, length: i32, port: i32): i32 {
+export function tunnelled(cx: i32, d: i32, route: i32, frame: i32, length: i32, port: i32): i32 {
   const size: i32 = TUNNEL_OVERHEAD + length;
   if (!takes(cx, STREAM_OVERLAY, RECORD_HEADER + size)) return 0;
   const out: i32 = header(cx, d, STREAM_OVERLAY, size);
@@ -152,7 +152,7 @@ function translate(out: i32, proto: i32, addressAt: i32, portAt: i32, address: i
 }
 
 /** What the way's conntrack entries learn from the packet. */
-function touch(cx: i32, d: i32, way: i32, frame: i32, proto: i32, flags: i32): void {
+export function touch(cx: i32, d: i32, way: i32, frame: i32, proto: i32, flags: i32): void {
   const pkt: i32 = ld32(cx + X_PACKET), isTcp: boolean = proto === PROTO_TCP;
   const tcpFlags: i32 = isTcp ? ld8(frame + L4 + TCP_FLAGS + 1) : 0;
   st32(pkt + P_SKETCH, 0);
@@ -173,7 +173,7 @@ function add(at: i32, amount: f64): void { stf64(at, ldf64(at) + amount); }
 
 /** Doubles are computed where they are stored: handed from function to function, the TypeScript build would make an object of
  * each. */
-function count(cx: i32, d: i32, flow: i32, way: i32, length: i32, flags: i32, reply: boolean): i32 {
+export function count(cx: i32, d: i32, flow: i32, way: i32, length: i32, flags: i32, reply: boolean): i32 {
   const outcome: i32 = (flags & WF_DELIVERED) !== 0 ? OUT_DELIVERED : OUT_FORWARDED;
   const bytes: f64 = 0.0 + length, totals: i32 = ld32(cx + X_TOTALS) + (outcome << 4), use: i32 = ld32(way + W_USE);
   add(totals, 1.0);
