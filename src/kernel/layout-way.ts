@@ -14,8 +14,10 @@ export const S_WAYS_CAPACITY: i32 = 1004;
 
 // ── Way: one cache line ──────────────────────────────────────────────────────────────────────────────────────────────
 export const W_EPOCH: i32 = 0;
-/** Second in which the conntrack entries were last touched: again in the same second changes nothing. */
+/** Second in which the conntrack entries were last touched: again in the same second changes nothing. NEVER: the next packet does. */
 export const W_NOW: i32 = 4;
+/** In the place of a second. */
+export const NEVER: i32 = -1;
 /** Outer headers (R_…), 0: no tunnel. */
 export const W_ROUTE: i32 = 8;
 /** Conntrack entries that each packet finds, 0 for none. */
@@ -70,9 +72,9 @@ export const R_STRIDE: i32 = 80;
 export const ROUTE_CAPACITY: i32 = 4096;
 
 // ── Sketch of a walk: what it told on its way ────────────────────────────────────────────────────────────────────────
-/** SK_ONLY_LOOKED until conntrack or NAT entries are made or changed. */
+/** SK_ONLY_LOOKED until the packet makes the entries of a new connection (SK_MADE), or changes any (SK_CHANGED). */
 export const SK_STATE: i32 = 0;
-/** Conntrack entries found, in order, with their directions; how many. */
+/** Conntrack entries found or made, in order, with their directions; how many. */
 export const SK_CT_COUNT: i32 = 4;
 export const SK_CT: i32 = 8;
 export const SK_USES: i32 = 24;
@@ -103,3 +105,4 @@ export const SK_SIZE: i32 = 400;
 
 export const SK_ONLY_LOOKED: i32 = 0;
 export const SK_CHANGED: i32 = 1;
+export const SK_MADE: i32 = 2;

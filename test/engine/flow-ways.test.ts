@@ -9,6 +9,7 @@ import { compileTables } from "../../src/control/compile.ts";
 import { loadCluster } from "../../src/cluster/load.ts";
 import { runGenerate } from "../../src/generate/generate.ts";
 import { errorsAndFragments } from "../e2e/hard-traffic.ts";
+import { ACK, captureOf, FIN_ACK, SYN, SYN_ACK, tcp, udp } from "../e2e/packets.ts";
 import { CLUSTER, FIXTURES, replay, Scratch, tablesOf, UNBUILT, withoutTiming } from "../e2e/replayed.ts";
 import { settings } from "../properties/seed.ts";
 
@@ -62,6 +63,17 @@ describe.skipIf(UNBUILT !== "")(UNBUILT === "" ? "flow ways" : `flow ways (skipp
   it("change nothing where one capture was taken at the pods and the same at a node", async () => {
     const { capture, cluster } = await runGenerate({ out: scratch.place(), packets: 2000, flows: 60, pods: 8, nodes: 4, gateways: 1, policies: 1, prefixes: 2, remotes: 3, seed: 3 });
     await expectSame(await tablesOf(cluster), [capture, { path: capture, point: "node" }]);
+  });
+
+  it("begin with a connection's second packet, whatever opens and closes it", async () => {
+    const out = { from: "10.244.1.10", to: "198.51.100.10" }, back = { from: out.to, to: out.from };
+    const opening = [tcp(out, 40_000, 443, SYN), tcp(back, 443, 40_000, SYN_ACK), tcp(out, 40_000, 443, ACK), tcp(back, 443, 40_000, ACK)];
+    const closing = [tcp(out, 40_000, 443, FIN_ACK), tcp(back, 443, 40_000, ACK), tcp(back, 443, 40_000, FIN_ACK), tcp(out, 40_000, 443, ACK)];
+    const question = udp(out, 5000, 53, 20), capture = scratch.file("connection.pcap", captureOf([...opening, ...closing, question, question]));
+    await expectSame(await tablesOf(CLUSTER), [capture]);
+    const { result } = await replay(await tablesOf(CLUSTER), [capture]);
+    // Walked are SYN, SYN-ACK, both FINs and the first datagram.
+    expect(result.timing.packetsOnWays).toBe(5);
   });
 
   it("are taken by nearly all packets of long flows", async () => {

@@ -9,7 +9,7 @@ import { copy, ld16, ld32, ld8, mul, st16, st32, st8 } from "../mem.ts";
 import { D_MTU, K1, N_DEVICES, NOTE_EXCLUDED, NOTE_REPLY, P_FLOW, P_FRAME, P_LEN, P_NOTES, P_SHARD, S_FLOW } from "../layout.ts";
 import { F_WAYS, FK_OUTSIDE, FK_POD, OUT_DELIVERED, OUT_FORWARDED } from "../layout-flow.ts";
 import {
-  P_SKETCH, S_EPOCH, S_WAYS, S_WAYS_CAPACITY, S_WAYS_USED, SK_CAPTURED, SK_CHANGED, SK_CT, SK_CT_COUNT, SK_HEADERS, SK_NODE, SK_OUTER_PORT, SK_REMOTE, SK_STATE,
+  P_SKETCH, S_EPOCH, S_WAYS, S_WAYS_CAPACITY, S_WAYS_USED, SK_CAPTURED, SK_CT, SK_CT_COUNT, SK_HEADERS, SK_NODE, SK_ONLY_LOOKED, SK_OUTER_PORT, SK_REMOTE, SK_STATE,
   SK_TUNNEL, SK_TUNNELS, SK_USE, SK_USE_REPLY, SK_USES, SK_VNI, W_ADDRESS, W_CT_FIRST, W_CT_SECOND, W_END_MACS, W_EPOCH, W_EXIT, W_FLAGS, W_FLOW, W_IP_DIFF, W_L4_DIFF,
   W_NOW, W_OUTER_PORT, W_PORT, W_REMOTE, W_ROUTE, W_SIZE, W_TO_END, W_USE, W_VNI, WF_ACCOUNTING, WF_DELIVERED, WF_FIRST_INGRESS, WF_SECOND_INGRESS, WF_SNAT,
 } from "../layout-way.ts";
@@ -25,9 +25,9 @@ import {
 } from "./layout-batch.ts";
 import { neighbourMac } from "./crossing.ts";
 import { RECORD_HEADER, takes } from "./emit.ts";
-import { arrives, counts, endWaysOfFlow, opensOrCloses, ttl, writeTranslation } from "./learn.ts";
+import { arrives, counts, endWaysOfFlow, ttl, writeTranslation } from "./learn.ts";
 import { routeOf, TUNNEL_OVERHEAD } from "./outer.ts";
-import { amended, ipChecksum, isAmbiguous, isPlain, l4ChecksumAt, L4, mayBePartial } from "./plain.ts";
+import { amended, ipChecksum, isAmbiguous, isPlain, l4ChecksumAt, L4, mayBePartial, opensOrCloses } from "./plain.ts";
 import { count, hopDiff, touch, tunnelled } from "./way.ts";
 
 const MACS: i32 = 12;
@@ -84,12 +84,12 @@ function go(cx: i32, d: i32, flow: i32, way: i32, frame: i32, length: i32, reply
 export function learnLiveWay(cx: i32, pkt: i32, d: i32, outcome: i32): void {
   const sketch: i32 = ld32(pkt + P_SKETCH), flow: i32 = ld32(pkt + P_FLOW);
   if (sketch === 0) return;
-  if (ld32(sketch + SK_STATE) === SK_CHANGED) {
+  if (ld32(sketch + SK_STATE) !== SK_ONLY_LOOKED) {
     endWays(ld32(pkt + P_SHARD));
     return;
   }
   if (flow === 0) return;
-  if (opensOrCloses(sketch)) {
+  if (opensOrCloses(sketch + SK_CAPTURED)) {
     endWaysOfFlow(flow);
     return;
   }

@@ -17,13 +17,20 @@ const IPV4_RAW: i32 = 0x0008;
 const FRAGMENT_RAW: i32 = 0xff3f;
 
 /** Whole, IPv4 without options, no fragment, TCP without SYN, FIN and RST or UDP. */
-export function isPlain(frame: i32, length: i32, wire: i32): boolean {
+export function isPlain(frame: i32, length: i32, wire: i32): boolean { return isPlainButForFlags(frame, length, wire) && !opensOrCloses(frame); }
+
+/** SYN, FIN or RST in a frame that is plain but for TCP's flags. */
+export function opensOrCloses(frame: i32): boolean {
+  return ld8(frame + ETH_LEN + IP_PROTO) === PROTO_TCP && (ld8(frame + L4 + TCP_FLAGS + 1) & (TCP_SYN | TCP_FIN | TCP_RST)) !== 0;
+}
+
+export function isPlainButForFlags(frame: i32, length: i32, wire: i32): boolean {
   if (length !== wire || length < L4 + UDP_HEADER || length > LONGEST) return false;
   const ip: i32 = frame + ETH_LEN;
   if (ld16(frame + ETH_TYPE) !== IPV4_RAW || ld8(ip) !== 0x45 || (ld16(ip + IP_FRAG) & FRAGMENT_RAW) !== 0) return false;
   const proto: i32 = ld8(ip + IP_PROTO);
   if (proto === PROTO_UDP) return true;
-  return proto === PROTO_TCP && length >= L4 + TCP_HEADER && (ld8(frame + L4 + TCP_FLAGS + 1) & (TCP_SYN | TCP_FIN | TCP_RST)) === 0;
+  return proto === PROTO_TCP && length >= L4 + TCP_HEADER;
 }
 
 /** Address of a plain frame's L4 checksum. */
