@@ -6,6 +6,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { formatIpv4, formatIpv4Prefix } from "../../src/cluster/cidr.ts";
+import { cleanUp } from "../lib/clean-up.ts";
 import { command, Namespaces, namespacesAreMissing } from "./namespaces.ts";
 import { sameTranslated, secondHalf } from "./output-digest.ts";
 import type { Found, Measured, PeerInput, Reference } from "./peer.ts";
@@ -59,6 +60,9 @@ class Switch {
   readonly #run: string;
   readonly #spaces: Namespaces;
   readonly #children: ChildProcess[] = [];
+  readonly #atOnce = cleanUp(() => {
+    for (const child of this.#children) child.kill("SIGKILL");
+  });
   readonly #env: NodeJS.ProcessEnv;
 
   constructor(run: string, spaces: Namespaces) {
@@ -137,6 +141,7 @@ class Switch {
       await ended;
       clearTimeout(patience);
     }
+    this.#atOnce();
   }
 
   #spawn(...words: string[]): ChildProcess {
