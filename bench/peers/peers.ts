@@ -11,9 +11,9 @@ import { rounds } from "../lib/rounds.ts";
 import { linuxKernel } from "./linux-kernel.ts";
 import { fileDigest, translatedPackets } from "./output-digest.ts";
 import { ovsDpdk } from "./ovs-dpdk.ts";
-import type { Measured, Peer, PeerFrames, PeerInput, Reference } from "./peer.ts";
+import { C_LOOP, type Measured, type Peer, type PeerFrames, type PeerInput, type Reference } from "./peer.ts";
 import { peerPlan } from "./plan.ts";
-import { C_LOOP, egwsimCaptures, programs } from "./programs.ts";
+import { egwsimCaptures, programs } from "./programs.ts";
 
 export interface PeerFigures {
   readonly who: string;
