@@ -1,9 +1,9 @@
 // Whole replays of generated captures. Rounds go over all settings in turn, so that a slow minute of the machine hits each of
 // them and not one.
-import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { runGenerate } from "../../src/generate/generate.ts";
+import { inFolder } from "../lib/clean-up.ts";
 import { spreadOf, type Spread } from "../lib/median.ts";
 import { folderFor } from "../lib/room.ts";
 import { rounds } from "../lib/rounds.ts";
@@ -56,8 +56,7 @@ export async function runReplays(packets: number, wantedRounds: number, limitSec
   const inputs = FRAMES.reduce((sum, frames) => sum + RECORD_BYTES[frames] * packets, 0) + LONGER * packets * (76 + 360);
   const room = folderFor(inputs);
   if ("why" in room) return { figures: [], skipped: [{ what: "replays", why: room.why }] };
-  const folder = mkdtempSync(join(room.folder, "egwsim-bench-"));
-  try {
+  return inFolder(room.folder, "egwsim-bench-", async (folder) => {
     const wanted = settings(packets);
     for (const name of new Set(wanted.map(({ frames, packets: size }) => `${frames}-${size}`))) {
       const [frames, size] = name.split("-");
@@ -72,9 +71,7 @@ export async function runReplays(packets: number, wantedRounds: number, limitSec
       return Promise.resolve();
     });
     return { figures: wanted.map((setting, k) => figures(setting, measured[k] ?? [])), skipped: [] };
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  });
 }
 
 function replay(folder: string, setting: ReplaySetting): Measured {

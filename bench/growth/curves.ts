@@ -1,13 +1,12 @@
 // How cost grows: one thing is varied, the rest stays as it is. The kernel's WebAssembly on whole paths; workers on whole replays.
-import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { replayed } from "../e2e/replayed.ts";
 import { runGenerate } from "../../src/generate/generate.ts";
-import type { GenerateOptions } from "../../src/generate/options.ts";
+import { inFolder } from "../lib/clean-up.ts";
 import { spreadOf, type Spread } from "../lib/median.ts";
 import { folderFor, freeMemory } from "../lib/room.ts";
-import { runPaths, STANDARD } from "../kernel/paths.ts";
+import { runPaths, STANDARD, type Traffic } from "../kernel/paths.ts";
 
 export interface CurvePoint {
   readonly curve: string;
@@ -29,8 +28,6 @@ export interface CurveResult {
   readonly points: readonly CurvePoint[];
   readonly skipped: readonly { readonly what: string; readonly why: string }[];
 }
-
-type Traffic = Omit<GenerateOptions, "out">;
 
 const BASE: Traffic = { ...STANDARD, flows: 16_384, packets: 120_000, prefixes: 1000, remotes: 4096 };
 /** Every flow shows up several times; of millions twice, or the input alone would fill the memory. */
@@ -81,8 +78,7 @@ export async function runCurves({ rounds, largest, limitSeconds }: GrowthSetting
 async function workersCurve(rounds: number, packets: number, say: (text: string) => void): Promise<CurveResult> {
   const room = folderFor(packets * 76);
   if ("why" in room) return { points: [], skipped: [{ what: `growth with ${WORKERS_CURVE}`, why: room.why }] };
-  const folder = mkdtempSync(join(room.folder, "egwsim-growth-"));
-  try {
+  return inFolder(room.folder, "egwsim-growth-", async (folder) => {
     const input = await runGenerate({ ...BASE, out: join(folder, "in"), packets, flows: Math.min(packets, 16_384), frameSize: "64" });
     const samples = Array.from({ length: availableParallelism() }, (): number[] => []);
     for (let round = 1; round <= rounds; round++) {
@@ -93,7 +89,5 @@ async function workersCurve(rounds: number, packets: number, say: (text: string)
     }
     const points = samples.map((own, k) => ({ curve: WORKERS_CURVE, path: "replay, nothing written", x: k + 1, nanoseconds: spreadOf(own) }));
     return { points, skipped: [] };
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  });
 }

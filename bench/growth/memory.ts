@@ -1,17 +1,17 @@
 // What memory grows with, as the layout has it and as whole replays show it; that sizes of maps hold, and that the length of a
 // capture costs none.
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { replayed } from "../e2e/replayed.ts";
 import { Arena, sharedMemory } from "../../src/engine/image/arena.ts";
 import { clusterImageBytes, writeCluster } from "../../src/engine/image/cluster-image.ts";
 import { runGenerate } from "../../src/generate/generate.ts";
-import type { GenerateOptions } from "../../src/generate/options.ts";
 import { C_STRIDE, X_STRIDE } from "../../src/kernel/layout.ts";
 import { F_STRIDE } from "../../src/kernel/layout-flow.ts";
 import { W_SIZE } from "../../src/kernel/layout-way.ts";
-import { STANDARD } from "../kernel/paths.ts";
+import { STANDARD, type Traffic } from "../kernel/paths.ts";
 import { tablesOf } from "../kernel/prepared-run.ts";
+import { inFolder } from "../lib/clean-up.ts";
 import { folderFor } from "../lib/room.ts";
 
 export interface MemoryPoint {
@@ -36,7 +36,7 @@ export interface MemoryResult {
 interface Series {
   readonly of: string;
   readonly values: readonly number[];
-  readonly traffic: (x: number) => Omit<GenerateOptions, "out">;
+  readonly traffic: (x: number) => Traffic;
   /** Options of the cluster's cilium-config that are given this value. */
   readonly sized?: readonly string[];
   readonly layoutBytes?: (cluster: string, x: number) => number | Promise<number>;
@@ -67,7 +67,7 @@ const SERIES: readonly Series[] = [
 export async function runMemory(largest: number, say: (text: string) => void): Promise<MemoryResult> {
   const points: MemoryPoint[] = [], skipped: { what: string; why: string }[] = [];
   for (const { of, values, traffic, sized = [], layoutBytes } of SERIES) {
-    let before: MemoryPoint | null = null;
+    const own: MemoryPoint[] = [];
     for (const x of values.filter((value) => value <= largest)) {
       const options = traffic(x), room = folderFor((options.packets ?? 0) * RECORD_BYTES[options.frameSize === "imix" ? "imix" : "64"]);
       say(`memory by ${of}: ${x.toLocaleString("en-US")}`);
@@ -75,22 +75,19 @@ export async function runMemory(largest: number, say: (text: string) => void): P
         skipped.push({ what: `memory by ${of}: ${x.toLocaleString("en-US")}`, why: room.why });
         continue;
       }
-      const folder = mkdtempSync(join(room.folder, "egwsim-memory-"));
-      try {
+      await inFolder(room.folder, "egwsim-memory-", async (folder) => {
         const input = await runGenerate({ ...options, out: join(folder, "in") });
         setOptions(join(input.cluster, "cilium-config.yaml"), sized, x);
         const { peakBytes, evicted } = replayed(input, join(folder, "out"), { kernel: "wasm", workers: 1, write: "none" });
-        const point: MemoryPoint = {
+        const before = own.at(-1);
+        own.push({
           of, x, captureBytes: statSync(input.capture).size, peakBytes, evicted,
           layoutBytes: layoutBytes === undefined ? null : await layoutBytes(input.cluster, x),
-          measuredBytes: before === null ? null : (peakBytes - before.peakBytes) / (x - before.x),
-        };
-        points.push(point);
-        before = point;
-      } finally {
-        rmSync(folder, { recursive: true });
-      }
+          measuredBytes: before === undefined ? null : (peakBytes - before.peakBytes) / (x - before.x),
+        });
+      });
     }
+    points.push(...own);
   }
   return { points, skipped };
 }

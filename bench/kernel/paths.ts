@@ -1,6 +1,5 @@
 // The kernel alone on whole paths: what the first packet of a flow costs, and every later one, forth and back, by build. Builds
 // take turns pass by pass, so that a slow minute of the machine hits each of them.
-import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -8,6 +7,7 @@ import type { GenerateOptions } from "../../src/generate/options.ts";
 import { runGenerate } from "../../src/generate/generate.ts";
 import { DEFAULT_MAX_FLOWS } from "../../src/cli/option-list.ts";
 import { kernelOn } from "../../src/engine/kernel-instance.ts";
+import { inFolder } from "../lib/clean-up.ts";
 import { type Spread, spreadOf } from "../lib/median.ts";
 import { buildNative, NativeRun } from "./native.ts";
 import { type PacketSet, PreparedRun, tablesOf } from "./prepared-run.ts";
@@ -29,6 +29,9 @@ export interface PathResult {
   /** Why the native yardstick is missing. */
   readonly nativeReason: string | null;
 }
+
+/** What the generator is told, but where to write. */
+export type Traffic = Omit<GenerateOptions, "out">;
 
 export interface PathSettings {
   /** Passes over the packets of established flows. */
@@ -55,10 +58,13 @@ interface Runner {
   pass(set: PacketSet): number[] | Promise<number[]>;
 }
 
-export async function runPaths(
-  traffic: Omit<GenerateOptions, "out">, builds: readonly PathBuild[], { rounds, newFlowRounds = 1, walked = false }: PathSettings,
+export function runPaths(traffic: Traffic, builds: readonly PathBuild[], settings: PathSettings): Promise<PathResult> {
+  return inFolder(tmpdir(), "egwsim-paths-", (folder) => pathsIn(folder, traffic, builds, settings));
+}
+
+async function pathsIn(
+  folder: string, traffic: Traffic, builds: readonly PathBuild[], { rounds, newFlowRounds = 1, walked = false }: PathSettings,
 ): Promise<PathResult> {
-  const folder = mkdtempSync(join(tmpdir(), "egwsim-paths-"));
   const native = builds.includes("native") ? buildNative() : { reason: "" };
   const yardsticks: NativeRun[] = [];
   try {
@@ -110,6 +116,5 @@ export async function runPaths(
     return { figures, nativeReason: "reason" in native && native.reason !== "" ? native.reason : null };
   } finally {
     yardsticks.pop()?.end();
-    rmSync(folder, { recursive: true });
   }
 }

@@ -1,7 +1,8 @@
 // The suite's targets, held against a result. Nanoseconds of a shared machine mean little, so that figures of the kernel are
 // taken as ratios to the C loop of the same run: the targets were set on a machine where that took 160 ns of CPU a packet.
-import type { Spread } from "./median.ts";
 import type { ReplayFigures } from "../e2e/replay.ts";
+import { C_LOOP, EGWSIM, EGWSIM_BOTH_HOPS } from "../peers/peer.ts";
+import type { Spread } from "./median.ts";
 import type { BenchResults } from "./results.ts";
 
 export interface TargetRow {
@@ -26,9 +27,9 @@ const KERNEL_TARGETS = [
   { path: REPLY, build: "ts", nanoseconds: 200 }, { path: NEW_FLOW, build: "wasm", nanoseconds: 400 },
 ] as const;
 const FILE_TARGETS = [
-  { who: "egwsim, wasm", frames: "64", rate: 4.5, what: "file to file, 64 bytes, one hop written" },
-  { who: "egwsim, wasm", frames: "imix", rate: 2.2, what: "file to file, IMIX, one hop written" },
-  { who: "egwsim, wasm, both hops written", frames: "64", rate: 2.5, what: "file to file, 64 bytes, both hops written" },
+  { who: EGWSIM, frames: "64", rate: 4.5, what: "file to file, 64 bytes, one hop written" },
+  { who: EGWSIM, frames: "imix", rate: 2.2, what: "file to file, IMIX, one hop written" },
+  { who: EGWSIM_BOTH_HOPS, frames: "64", rate: 2.5, what: "file to file, 64 bytes, both hops written" },
 ] as const;
 
 const missing = (target: string, wanted: string): TargetRow => ({ target, wanted, measured: "not in this result", met: null, absolute: null });
@@ -36,7 +37,7 @@ const hundredths = (value: number): string => value.toFixed(2);
 const atMost = (value: number): string => `≤ ${hundredths(value)}`, atLeast = (value: number): string => `≥ ${hundredths(value)}`;
 
 export function targetRows({ paths, peers, replay }: BenchResults): TargetRow[] {
-  const loops = peers.filter(({ who, packets }) => who === "plain C loop" && packets >= LEAST_PACKETS);
+  const loops = peers.filter(({ who, packets }) => who === C_LOOP && packets >= LEAST_PACKETS);
   const loop = (frames: "64" | "imix") => loops.find((each) => each.frames === frames);
   const loopNanoseconds = (loop("64")?.cpuSecondsPerMillion ?? NaN) * 1000;
   const native = [FORWARD, REPLY, NEW_FLOW].map((path): TargetRow => {

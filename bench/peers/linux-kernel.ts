@@ -22,7 +22,7 @@ export function linuxKernel(folder: string): Found {
   if (missing !== "") return { what: WHO, why: missing };
   const sender = join(folder, "send-capture"), refused = compileC("peers/send-capture.c", sender, "-O2", "-D_GNU_SOURCE");
   if (refused !== "") return { what: WHO, why: `its sender: ${refused}` };
-  return { peer: { who: WHO, startsWithin: false, measure: (input) => Promise.resolve(measured(input, sender)) } };
+  return { peer: { who: WHO, startsWithin: false, measure: async (input) => measured(input, sender) } };
 }
 
 function kernelIsMissing(): string {
@@ -40,7 +40,8 @@ function measured(input: PeerInput, sender: string): Measured {
   try {
     setUp(spaces, policyGroups(input.tables));
     const startSeconds = (performance.now() - before) / 1000;
-    const said = spaces.run("pods", ["taskset", "-c", "0", sender, input.capture, "node", WIRE_MAC]), [taken = 0, seconds = 0, cpuSeconds = 0] = said.split(" ").map(Number);
+    const said = spaces.run("pods", ["taskset", "-c", "0", sender, input.capture, "node", WIRE_MAC]);
+    const [taken = 0, seconds = 0, cpuSeconds = 0] = said.split(" ").map(Number);
     const arrived = spaces.received("outside", "gateway") + spaces.received("outside", "node");
     if (taken !== input.packets || arrived !== taken)
       throw new Error(`${input.packets} packets were to be sent, the kernel took ${taken}, ${arrived} arrived`);

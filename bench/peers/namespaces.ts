@@ -1,6 +1,7 @@
 // Network namespaces of one peer: what stands and runs in them touches nothing of the host but their names.
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
+import { cleanUp } from "../lib/clean-up.ts";
 
 /** Milliseconds that a single command may take. */
 const COMMAND_LIMIT = 60_000;
@@ -24,6 +25,9 @@ export function command(words: readonly string[], input = "", env: NodeJS.Proces
 export class Namespaces {
   readonly #prefix = `egwsim-bench-${process.pid}-`;
   readonly #made: string[] = [];
+  readonly #end = cleanUp(() => {
+    for (const name of this.#made.splice(0)) command(["ip", "netns", "delete", this.#prefix + name]);
+  });
 
   /** A namespace that forwards, whose devices are quiet: no router solicitations among the counters. */
   add(name: string): void {
@@ -56,6 +60,6 @@ export class Namespaces {
   }
 
   remove(): void {
-    for (const name of this.#made.splice(0)) command(["ip", "netns", "delete", this.#prefix + name]);
+    this.#end();
   }
 }

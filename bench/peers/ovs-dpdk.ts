@@ -6,6 +6,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { formatIpv4, formatIpv4Prefix } from "../../src/cluster/cidr.ts";
+import { cleanUp } from "../lib/clean-up.ts";
 import { command, Namespaces, namespacesAreMissing } from "./namespaces.ts";
 import { sameTranslated, secondHalf } from "./output-digest.ts";
 import type { Found, Measured, PeerInput, Reference } from "./peer.ts";
@@ -20,7 +21,7 @@ const UNDERLAY_BITS = 16;
 const BUFFERS = 1024;
 /** Most of OVS's start: the daemon, its buffers, a thousand flows. The slowest packet taken for its work, seconds. */
 const START_LIMIT = 20, SLOWEST_PACKET = 40e-6;
-/** Milliseconds between its looks at the flows that it has cached: after a look that took long it forgets some and loses packets. */
+/** Milliseconds between its looks at the flows that it has cached: none while it is measured. */
 const UNDISTURBED = 120_000;
 /** So long without another packet written, and it is through: milliseconds. */
 const QUIET = 600;
@@ -59,6 +60,9 @@ class Switch {
   readonly #run: string;
   readonly #spaces: Namespaces;
   readonly #children: ChildProcess[] = [];
+  readonly #atOnce = cleanUp(() => {
+    for (const child of this.#children) child.kill("SIGKILL");
+  });
   readonly #env: NodeJS.ProcessEnv;
 
   constructor(run: string, spaces: Namespaces) {
@@ -113,7 +117,7 @@ class Switch {
     this.#appctl("upcall/set-flow-limit", "200000");
   }
 
-  /** Adds the input and waits until everything is through. */
+  /** Adds the input and waits until everything is through. It polls a port before it knows it in full: what it takes until then is lost. */
   async feed({ capture, packets }: PeerInput, output: string): Promise<void> {
     this.#port("pods", "in", "type=dpdk", `options:dpdk-devargs=net_pcap1,rx_pcap=${capture}`, "ofport_request=1");
     let size = -1, since = performance.now();
@@ -137,6 +141,7 @@ class Switch {
       await ended;
       clearTimeout(patience);
     }
+    this.#atOnce();
   }
 
   #spawn(...words: string[]): ChildProcess {

@@ -44,4 +44,7 @@ export interface Peer {
 
 export type Found = { readonly peer: Peer } | { readonly what: string; readonly why: string };
 
+/** Whose figures the targets are held against. */
+export const C_LOOP = "plain C loop", EGWSIM = "egwsim, wasm", EGWSIM_BOTH_HOPS = "egwsim, wasm, both hops written";
+
 export const SAME = "yes", OTHER_WORK = "other work";

@@ -1,18 +1,19 @@
 // The same work by others, W1: pods' frames in, the tunnel's frames out; policy look-up, a flow table, VXLAN. Rounds go over all of
 // them in turn; what they write is compared with what egwsim writes.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { runGenerate } from "../../src/generate/generate.ts";
 import { tablesOf } from "../kernel/prepared-run.ts";
+import { inFolder } from "../lib/clean-up.ts";
 import { spreadOf, type Spread } from "../lib/median.ts";
 import { folderFor } from "../lib/room.ts";
 import { rounds } from "../lib/rounds.ts";
 import { linuxKernel } from "./linux-kernel.ts";
 import { fileDigest, translatedPackets } from "./output-digest.ts";
 import { ovsDpdk } from "./ovs-dpdk.ts";
-import type { Measured, Peer, PeerFrames, PeerInput, Reference } from "./peer.ts";
+import { C_LOOP, type Measured, type Peer, type PeerFrames, type PeerInput, type Reference } from "./peer.ts";
 import { peerPlan } from "./plan.ts";
-import { C_LOOP, egwsimCaptures, programs } from "./programs.ts";
+import { egwsimCaptures, programs } from "./programs.ts";
 
 export interface PeerFigures {
   readonly who: string;
@@ -58,14 +59,9 @@ export async function runPeers(settings: PeerSettings, say: (text: string) => vo
       skipped.push({ what: `peers, ${frames}`, why: room.why });
       continue;
     }
-    const folder = mkdtempSync(join(room.folder, "egwsim-peers-"));
-    try {
-      const result = await peersOn(frames, settings, folder, say);
-      figures.push(...result.figures);
-      skipped.push(...result.skipped.filter(({ what }) => !skipped.some((known) => known.what === what)));
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
+    const result = await inFolder(room.folder, "egwsim-peers-", (folder) => peersOn(frames, settings, folder, say));
+    figures.push(...result.figures);
+    skipped.push(...result.skipped.filter(({ what }) => !skipped.some((known) => known.what === what)));
   }
   return { figures, skipped };
 }

@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { compileC } from "../lib/compile-c.ts";
 import { fileDigest } from "./output-digest.ts";
-import { type Found, type Measured, OTHER_WORK, type Peer, type PeerInput, type Reference, SAME } from "./peer.ts";
+import {
+  C_LOOP, EGWSIM, EGWSIM_BOTH_HOPS, type Found, type Measured, OTHER_WORK, type Peer, type PeerInput, type Reference, SAME,
+} from "./peer.ts";
 
-export const C_LOOP = "plain C loop";
-export const EGWSIM = "egwsim, wasm", EGWSIM_BOTH_HOPS = "egwsim, wasm, both hops written";
 /** Seconds of CPU that a program may take, and for each packet. */
 const LIMIT = 60, SLOWEST_PACKET = 60e-6;
 
