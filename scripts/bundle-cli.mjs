@@ -5,6 +5,7 @@
 // Without white space, and with zod as a namespace so that its locales fall away. Names stay, for stack traces.
 import { build } from "esbuild";
 import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 
@@ -62,12 +63,19 @@ export async function bundleCli() {
     plugins: [onDemand((module) => (module === "cli/program.js" ? `module.exports = ${loaded("./program.js")};` : PART_OF_WORK(loaded)(module)))],
   });
   const others = await build({ ...OPTIONS, entryPoints: { worker: "dist/engine/worker.js", "live-worker": "dist/live/live-worker.js", "code-cache": "dist/cli/code-cache.js" }, outdir: BIN });
+  for (const name of ["program.js", "work.js"]) stamp(join(BIN, name));
   writeFileSync(join(BIN, "package.json"), '{"type":"commonjs"}\n');
   chmodSync(join(BIN, "main.js"), 0o755);
   const inputs = [program, work, main, others].flatMap(({ metafile }) => Object.keys(metafile.inputs));
   const packages = new Set(inputs.flatMap((path) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? []));
   writeFileSync(join(BIN, "third-party-licences.txt"), [...packages].sort().map(notice).join("\n"));
   spawnSync(process.execPath, [join(BIN, "code-cache.js")], { stdio: "inherit" });
+}
+
+/** Puts a digest of the bundle's text before it, by which its code cache is known. */
+function stamp(file) {
+  const text = readFileSync(file, "latin1");
+  writeFileSync(file, `/*${createHash("sha256").update(text).digest("hex").slice(0, 16)}*/${text}`, "latin1");
 }
 
 /** Licence text of a bundled package, which has to go where its code goes. */

@@ -12,12 +12,16 @@ type BundleFunction = (exports: Exports, require: (name: string) => unknown, mod
 const folder = dirname(fileURLToPath(import.meta.url));
 const ownRequire = createRequire(import.meta.url);
 
+/** A bundle begins with a comment that holds this many digits of its own digest, its code cache with the same: V8 compares lengths only. */
+const STAMP = 16;
+const stampOf = (source: string): string => source.slice("/*".length, "/*".length + STAMP);
+
 /** The code cache of a bundle, made when this package was built or installed. */
 const cacheOf = (file: string): string => `${file.replace(/\.js$/, "")}.code-cache`;
 
 export class BundleLoader {
   readonly #loaded = new Map<string, Exports>();
-  readonly #scripts = new Map<string, Script>();
+  readonly #scripts: { readonly file: string; readonly stamp: string; readonly script: Script }[] = [];
   readonly #uncached: "as-modules" | "to-be-cached";
 
   /** Bundles without a code cache are loaded as Node's own modules, or kept so that their caches can be written. */
@@ -36,13 +40,13 @@ export class BundleLoader {
   }
 
   #evaluate(file: string): Exports {
-    const script = this.#uncached === "to-be-cached" ? scriptOf(file, undefined) : cachedScript(file);
+    const source = sourceOf(file), script = this.#uncached === "to-be-cached" ? scriptOf(file, source, undefined) : cachedScript(file, source);
     if (script === null) {
       // Node's own cache (22.1 and later) knows modules only, and fills as they are used.
       (module as { readonly enableCompileCache?: () => unknown }).enableCompileCache?.();
       return ownRequire(file) as Exports;
     }
-    this.#scripts.set(file, script);
+    this.#scripts.push({ file, stamp: stampOf(source), script });
     const made = { exports: {} };
     const require = (wanted: string): unknown => (wanted.startsWith("./") ? this.load(wanted) : ownRequire(wanted));
     (script.runInThisContext() as BundleFunction)(made.exports, require, made, file, folder);
@@ -51,10 +55,10 @@ export class BundleLoader {
 
   /** Writes the code caches of the bundles loaded so far, with every function that has run. */
   writeCaches(): void {
-    for (const [file, script] of this.#scripts) {
+    for (const { file, stamp, script } of this.#scripts) {
       const partial = `${cacheOf(file)}.${process.pid}`;
       try {
-        writeFileSync(partial, script.createCachedData());
+        writeFileSync(partial, Buffer.concat([Buffer.from(stamp, "latin1"), script.createCachedData()]));
         renameSync(partial, cacheOf(file));
       } finally {
         rmSync(partial, { force: true });
@@ -66,20 +70,23 @@ export class BundleLoader {
 /** As the program loads its bundles. */
 export const bundles = new BundleLoader("as-modules");
 
-/** null: there is no cache, or another V8 made it. */
-function cachedScript(file: string): Script | null {
-  let cachedData: Buffer;
+/** null: there is no cache, or it is of another bundle or another V8. */
+function cachedScript(file: string, source: string): Script | null {
+  let cache: Buffer;
   try {
-    cachedData = readFileSync(cacheOf(file));
+    cache = readFileSync(cacheOf(file));
   } catch {
     return null;
   }
-  const script = scriptOf(file, cachedData);
+  if (cache.toString("latin1", 0, STAMP) !== stampOf(source)) return null;
+  const script = scriptOf(file, source, cache.subarray(STAMP));
   return script.cachedDataRejected === true ? null : script;
 }
 
-/** Bundles are ASCII; "latin1" reads them as they are. */
-function scriptOf(file: string, cachedData: Buffer | undefined): Script {
+/** Bundles are ASCII, which "latin1" reads as it is. */
+const sourceOf = (file: string): string => readFileSync(file, "latin1");
+
+function scriptOf(file: string, source: string, cachedData: Buffer | undefined): Script {
   const head = "(function (exports, require, module, __filename, __dirname) {";
-  return new Script(`${head}${readFileSync(file, "latin1")}\n})`, { filename: file, columnOffset: -head.length, ...(cachedData === undefined ? {} : { cachedData }) });
+  return new Script(`${head}${source}\n})`, { filename: file, columnOffset: -head.length, ...(cachedData === undefined ? {} : { cachedData }) });
 }

@@ -6,6 +6,7 @@ import { expect, test } from "vitest";
 
 const MAIN = fileURLToPath(new URL("../../dist/bin/main.js", import.meta.url));
 const INTERRUPT = new URL("../../dist/cli/interrupt.js", import.meta.url).href;
+const TERMINAL = new URL("../../dist/cli/terminal.js", import.meta.url).href;
 const unbuilt = !existsSync(MAIN);
 const whenBuilt = test.skipIf(unbuilt);
 
@@ -36,6 +37,21 @@ whenBuilt("a reader that closes the pipe is no error (skipped: not built)", asyn
   child.stderr.on("data", (chunk) => void (stderr += String(chunk)));
   const code = await new Promise((resolve) => child.on("close", resolve));
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+});
+
+// Another program of Node's on the same pipe makes it one that does not wait: when it is full it answers EAGAIN.
+test.skipIf(unbuilt || process.platform === "win32")("a full pipe that does not wait gets all of the text in the end (skipped: not built, or no sh)", async () => {
+  const length = 3_000_000;
+  const other = 'process.stdout.write(""); setTimeout(() => {}, 3000)';
+  const writer = `import("${TERMINAL}").then(({ processTerminal }) => processTerminal().out("x".repeat(${length})))`;
+  const script = '"$0" -e "$1" & other=$!; sleep 0.7; "$0" -e "$2"; status=$?; kill $other; exit $status';
+  const child = spawn("sh", ["-c", script, process.execPath, other, writer], { stdio: ["ignore", "pipe", "pipe"] });
+  let read = 0, stderr = "";
+  child.stderr.on("data", (chunk) => void (stderr += String(chunk)));
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  child.stdout.on("data", (chunk: Buffer) => void (read += chunk.length));
+  const code = await new Promise((resolve) => child.on("close", resolve));
+  expect({ code, read, stderr }).toEqual({ code: 0, read: length, stderr: "" });
 });
 
 whenBuilt("a second signal ends the process as the signal would have (skipped: not built)", async () => {

@@ -1,6 +1,6 @@
 // What a short run loads, and that the code caches change nothing but its time. Counts, which no busy machine stretches.
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -76,9 +76,20 @@ describe.skipIf(UNBUILT !== "")(UNBUILT === "" ? "a start" : `a start (skipped: 
     ["no code cache", (file: string): void => rmSync(file)],
     ["an empty one", (file: string): void => writeFileSync(file, "")],
     ["one of something else", (file: string): void => writeFileSync(file, Buffer.alloc(100_000, 7))],
+    ["one that ends early", (file: string): void => writeFileSync(file, readFileSync(file).subarray(0, 50_000))],
   ])("says the same with %s", (name, cache) => {
     const bin = copyWith(name.replaceAll(" ", "-"), cache);
     for (const args of [["--help"], ["replay", "--help"], REPLAY, ["replay", "nowhere.pcap"]]) expect(run(args, bin)).toEqual(run(args));
+  });
+
+  it("takes no code cache of another bundle of the same length", () => {
+    const bin = copyWith("another-bundle", () => undefined), program = join(bin, "program.js"), text = readFileSync(program, "latin1");
+    // As a build would: another text of the same length, under its own digest.
+    const changed = text.replace(/^\/\*[0-9a-f]{16}\*\//, "/*0123456789abcdef*/").replace("A userspace stand-in", "A userspace STAND-IN");
+    expect([changed.length, changed === text]).toEqual([text.length, false]);
+    writeFileSync(program, changed, "latin1");
+    const help = run(["--help"]);
+    expect(run(["--help"], bin)).toEqual([help[0], help[1].replace("A userspace stand-in", "A userspace STAND-IN"), help[2]]);
   });
 
   it("says the same under flags that the code cache was not made with", () => {
