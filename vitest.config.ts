@@ -8,6 +8,8 @@ export default defineConfig({
     exclude: ["test/laboratory/**"],
     // Tests start processes and compile; a busy two-core machine needs more than the default 5 s.
     testTimeout: 60_000,
+    // Left to itself vitest keeps a CPU free, which on two of them doubles the time.
+    maxWorkers: "100%",
     hookTimeout: 120_000,
   },
 });
