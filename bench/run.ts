@@ -37,8 +37,9 @@ const rounds = Number(values.rounds), largest = Number(values.largest);
 /** How much a part does: the short form ends within two minutes on an idle machine, the full one within 25. Limits are seconds after which
  * no further round, or point of a curve, begins. */
 const EXTENT = values.full
-  ? { paths: STANDARD, replaySeconds: 240, peers: { packets: 10_000_000, steadyPackets: 1_000_000, rounds, limitSeconds: 240 }, growthSeconds: 540 }
-  : { paths: { ...STANDARD, packets: 200_000 }, replaySeconds: 25, peers: { packets: 1_000_000, steadyPackets: 300_000, rounds, limitSeconds: 20 }, growthSeconds: 540 };
+  ? { pathPackets: STANDARD.packets, newFlowRounds: rounds + 1, replaySeconds: 240, peerPackets: 10_000_000, steadyPackets: 1_000_000, peerSeconds: 240 }
+  : { pathPackets: 200_000, newFlowRounds: rounds, replaySeconds: 20, peerPackets: 1_000_000, steadyPackets: 300_000, peerSeconds: 20 };
+const GROWTH_SECONDS = 540;
 if (!Number.isInteger(packets) || packets < CAPTURE_OPTIONS.flows) throw new RangeError(`--packets takes a whole number of at least ${CAPTURE_OPTIONS.flows}`);
 if (Number.isNaN(largest)) throw new RangeError("--largest takes a number");
 if (!Number.isInteger(rounds) || rounds < 1) throw new RangeError("--rounds takes a whole number of at least 1");
@@ -77,11 +78,13 @@ async function part<Result>(name: (typeof PARTS)[number], nothing: Result, run: 
 
 const micro = await part("micro", [], runMicro);
 const paths = await part("paths", { figures: [], nativeReason: null }, () =>
-  runPaths(EXTENT.paths, ["wasm", "native", "ts"], { rounds: 2 * rounds, newFlowRounds: rounds + 1 }));
+  runPaths({ ...STANDARD, packets: EXTENT.pathPackets }, ["wasm", "native", "ts"], { rounds: 2 * rounds, newFlowRounds: EXTENT.newFlowRounds }));
 const replay = await part("replay", { figures: [], skipped: [] }, () => runReplays(packets, rounds, EXTENT.replaySeconds, say));
-const peers = await part("peers", { figures: [], skipped: [] }, () =>
-  runPeers(values.packets === undefined ? EXTENT.peers : { ...EXTENT.peers, packets, steadyPackets: packets }, say));
-const growth = await part("growth", { points: [], skipped: [] }, () => runCurves({ rounds, largest, limitSeconds: EXTENT.growthSeconds }, say));
+const peers = await part("peers", { figures: [], skipped: [] }, () => runPeers({
+  packets: values.packets === undefined ? EXTENT.peerPackets : packets, steadyPackets: Math.min(EXTENT.steadyPackets, values.packets === undefined ? Infinity : packets),
+  rounds, limitSeconds: EXTENT.peerSeconds,
+}, say));
+const growth = await part("growth", { points: [], skipped: [] }, () => runCurves({ rounds, largest, limitSeconds: GROWTH_SECONDS }, say));
 const memory = await part("growth", { points: [], skipped: [] }, () => runMemory(largest, say));
 const results: BenchResults = {
   format: "egwsim-bench/3", date, commit: commitHash(), machine, loadBefore, captureOptions: { ...CAPTURE_OPTIONS },

@@ -50,6 +50,8 @@ export const STANDARD = {
 const PATHS: readonly (readonly [PacketSet, string])[] = [
   ["new flows", "first packet of a flow"], ["forward", "source and gateway"], ["replies", "reply: gateway and source"],
 ];
+/** Fewer packets than these show what a first call costs, and not what a packet does. */
+const FEWEST = 64;
 const wasm = new URL("../../../dist/kernel/kernel.wasm", import.meta.url);
 
 interface Runner {
@@ -94,7 +96,7 @@ async function pathsIn(
     const measure = async (runners: readonly Runner[], set: PacketSet, keep: boolean): Promise<void> => {
       for (const { build, run, pass } of runners) {
         const packets = run.packetsOf(set), each = (await pass(set)).map((nanoseconds, chunk) => nanoseconds / (packets[chunk] ?? 1));
-        if (!keep || each.length === 0) continue;
+        if (!keep || each.length === 0 || packets.reduce((sum, count) => sum + count, 0) < FEWEST) continue;
         const key = `${set} ${build}`;
         samples.set(key, [...(samples.get(key) ?? []), spreadOf(each).median]);
       }
