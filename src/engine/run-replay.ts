@@ -37,6 +37,8 @@ import { startThreads } from "./worker-threads.ts";
 
 /** A thread costs about 40 ms to start; below this much input one is enough. */
 const SMALL_INPUT_BYTES = 4 * 1024 * 1024;
+/** From here on the TypeScript kernel is warmed up first, which takes about 0.3 s. */
+const LONG_INPUT_BYTES = 256 * 1024 * 1024;
 /** More workers than this would not find room for their blocks beside the shards in 2 GiB. */
 const MOST_WORKERS = 16;
 const STOP_POLL_MS = 100;
@@ -56,7 +58,7 @@ export function prepareWorkers(options: Pick<ReplayOptions, "captures" | "worker
 export async function runReplay(options: ReplayOptions, hooks: ReplayHooks): Promise<ReplayEnd> {
   const bytesTotal = inputBytes(options.captures), workers = workersFor(options);
   const readers = await Promise.all(options.captures.map(async ({ path }) => await (path === STANDARD_INPUT ? openStandardInput(hooks) : openCapture(path))));
-  const memory = layOutMemory(options, workers);
+  const memory = layOutMemory(options, workers, { warmUp: options.kernel === "ts" && (bytesTotal ?? 0) >= LONG_INPUT_BYTES });
   const kernel = new MainKernel(memory.arena, await typescriptKernel(options.kernel));
   const run = new ReplayRun(options, hooks, memory, mergeCaptures(readers), bytesTotal, kernel);
   const result = await run.toEnd();

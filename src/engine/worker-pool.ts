@@ -25,7 +25,7 @@ export class WorkerPool {
     this.#tasks = memory.workers.map((addresses, worker) => {
       const { port1, port2 } = new MessageChannel();
       this.#listen(port1, worker);
-      const task: WorkerTask = { memory: memory.arena.memory, control, port: port2, kernel, addresses, profile: profileDir === null ? null : join(profileDir, profileName(worker)) };
+      const task: WorkerTask = { memory: memory.arena.memory, control, port: port2, kernel, addresses, warmUp: memory.warmUps[worker] ?? null, profile: profileDir === null ? null : join(profileDir, profileName(worker)) };
       const running = this.#pool.run(task, { transferList: [port2] }) as Promise<WorkerTiming>;
       running.catch((error: unknown) => {
         this.#fault = error ?? new Error(`worker ${worker} ended without a word`);

@@ -14,6 +14,7 @@ export default async function work(task: WorkerTask): Promise<WorkerTiming> {
   const kernel = task.kernel === "wasm" ? wasmKernelOn(memory) : (await import("./kernel-instance.ts")).kernelOn(memory, "ts");
   const control = new Int32Array(task.control), words = new Int32Array(memory.buffer);
   const endProfile = task.profile === null ? null : await (await import("./cpu-profile.ts")).startCpuProfile(task.profile);
+  if (task.warmUp !== null) (await import("./warm-up.ts")).warmUp(kernel, memory, task.warmUp, addresses);
   const batches = new BatchTimes();
   let kernelTime = 0, idleTime = 0;
   for (let chunk = 1; ; chunk++) {

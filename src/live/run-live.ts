@@ -118,7 +118,7 @@ class LiveRun {
     this.#here = here;
     this.#raw = raw;
     const { stride, count } = frameArea(ports.mtu), { tables } = options;
-    const memory = layOutMemory({ ...options, flowWays: false }, WORKERS, { nodesHere: here, extraBytes: (count + SIDES * WAITING_FRAMES) * stride + epochBytes(tables) + 4096 });
+    const memory = layOutMemory({ ...options, flowWays: false }, WORKERS, { nodesHere: here, extraBytes: (count + SIDES * WAITING_FRAMES) * stride + epochBytes(tables) + 4096, warmUp: options.kernel === "ts" });
     const { arena, workers } = memory;
     const epochs = new ClusterEpochs(memory, tables, here, options.semantics === "intent", options.seed | 0);
     this.#epochs = epochs;
@@ -135,7 +135,7 @@ class LiveRun {
     this.#garbage = new GarbageSchedule(tables.nodes.length, CLOCK_START);
     this.#quotas = new MapQuotas(memory, tables.nodes.length, tables.config);
     this.#worker = new LiveWorkerHandle({
-      memory: arena.memory, control, counters, wake, kernel: options.kernel, worker: 0, workers: WORKERS, addresses, area, waiting, ports: ports.ports,
+      memory: arena.memory, control, counters, wake, kernel: options.kernel, worker: 0, workers: WORKERS, addresses, warmUp: memory.warmUps[0] ?? null, area, waiting, ports: ports.ports,
       emission: options.emission, epoch: epochs.first(), seed: options.seed | 0, captures: options.outDir !== null && options.write.size > 0, started: this.#started,
     }, native, {
       onSlot: (slot, packets) => this.#output.write(slot, new Uint8Array(packets), packets),

@@ -51,7 +51,7 @@ export class FakeDevices {
       { kind: "udp", side: SIDE_TUNNEL, fd: TUNNEL, title: "udp", address: socket },
     ];
     this.#loop = new LiveLoop({
-      memory: arena.memory, control, counters, port: new MessageChannel().port1, wake: 1, kernel: "ts", worker: 0, workers: 1, addresses,
+      memory: arena.memory, control, counters, port: new MessageChannel().port1, wake: 1, kernel: "ts", worker: 0, workers: 1, addresses, warmUp: null,
       area: { at: arena.take(count * stride, 64), stride, count }, waiting: Array.from({ length: SIDES }, () => ({ at: arena.take(WAITING * stride, 64), stride, count: WAITING })),
       ports, emission, epoch: makeEpoch(1, tables, image, here), seed: 1, captures: false, started: performance.timeOrigin,
     }, this.#native(), kernelOn(arena.memory, "ts"));
