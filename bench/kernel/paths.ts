@@ -87,6 +87,7 @@ async function pathsIn(
           const run = await prepared();
           // The TypeScript build has one memory per thread: it is made last and keeps its own.
           const kernel = kernelOn(run.memory.arena.memory, build, pathToFileURL(wasm.pathname));
+          if (build === "ts") run.warm(kernel);
           runners.push({ build, run, pass: (set) => run.pass(kernel, set) });
         }
       }

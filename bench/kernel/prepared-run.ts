@@ -14,6 +14,7 @@ import type { Kernel } from "../../src/engine/kernel-instance.ts";
 import { STREAM_BYTES } from "../../src/engine/memory-plan.ts";
 import type { OutputKind, ReplayOptions } from "../../src/engine/replay-options.ts";
 import { Steering } from "../../src/engine/steer.ts";
+import { warmUp } from "../../src/engine/warm-up.ts";
 import { mergeCaptures } from "../../src/io/merge.ts";
 import { openCapture } from "../../src/io/open-capture.ts";
 import { B_ENTRY, B_FRAME, B_LEN, B_SIZE, ENTRY_REPLY, X_CURSORS, X_LIMITS } from "../../src/kernel/pipeline/layout-batch.ts";
@@ -72,7 +73,7 @@ export class PreparedRun {
       captures: [{ path: capture, point: "pod" }], tables, outDir: "", write, workers: 1, exactWorkers: true, kernel: "ts", captureInterface: null,
       assumeOpener: "pod", semantics: "cilium-1.19", seed: 1, tracePackets: 0, maxFlows, flowWays,
     };
-    const memory = layOutMemory(options, 1), { bytes, words } = memory.arena, [worker] = memory.workers, descriptors = worker?.descriptors[0] ?? 0;
+    const memory = layOutMemory(options, 1, { warmUp: true }), { bytes, words } = memory.arena, [worker] = memory.workers, descriptors = worker?.descriptors[0] ?? 0;
     const merged = mergeCaptures([await openCapture(capture)]), steering = new Steering(new AddressBook4(clusterAddresses(tables)), new AddressBook6(clusterAddresses6(tables)), tables.config.tunnelPort);
     const filler = new ChunkFiller(merged, memory, steering, new CaptureTally(1), options), chunks: KeptChunk[] = [];
     for (let end = "full"; end !== "ended";) {
@@ -86,6 +87,12 @@ export class PreparedRun {
     }
     await merged.close();
     return new PreparedRun(memory, chunks);
+  }
+
+  /** As runs that are worth it do with the TypeScript kernel. */
+  warm(kernel: Kernel): void {
+    const [worker] = this.memory.workers, [place] = this.memory.warmUps;
+    if (worker !== undefined && place !== undefined) warmUp(kernel, this.memory.arena.memory, place, worker);
   }
 
   /** Once through the chunks of a set; nanoseconds of each. */

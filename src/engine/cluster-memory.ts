@@ -12,9 +12,12 @@ import { Arena, sharedMemory } from "./image/arena.ts";
 import { type ClusterImage, clusterImageBytes, masqueradeKeys, masqueradeKeys6, writeCluster } from "./image/cluster-image.ts";
 import { affinityPerShard } from "./image/cluster-services.ts";
 import { type ShardCapacity, writeShard } from "./image/shard-image.ts";
-import { CHUNK_PACKETS, DESCRIPTOR_AREA_BYTES, FRAME_AREA_BYTES, INTAKE_BLOCK_BYTES, INTAKE_BLOCKS, JOINED_BYTES, memoryBytes, SHARD_COUNT, shardCapacity, SLOT_COUNT, STREAM_BYTES, WORKER_SCRATCH } from "./memory-plan.ts";
+import {
+  CHUNK_PACKETS, DESCRIPTOR_AREA_BYTES, FRAME_AREA_BYTES, INTAKE_BLOCK_BYTES, INTAKE_BLOCKS, JOINED_BYTES, memoryBytes, SHARD_COUNT, shardCapacity, SLOT_COUNT,
+  STREAM_BYTES, WARM_UP_FRAME, warmUpBytes, warmUpCapacity, WORKER_SCRATCH,
+} from "./memory-plan.ts";
 import type { DatapathOptions } from "./replay-options.ts";
-import type { WorkerAddresses } from "./worker-protocol.ts";
+import type { WarmUpAddresses, WorkerAddresses } from "./worker-protocol.ts";
 
 /** Number of f64 pairs of X_TOTALS: outcomes 0 to 5. */
 const OUTCOMES = 6;
@@ -29,6 +32,8 @@ export interface ClusterMemory {
   readonly capacity: ShardCapacity;
   readonly shards: readonly number[];
   readonly workers: readonly WorkerAddresses[];
+  /** By worker, where its kernel warms up; none where none does. */
+  readonly warmUps: readonly WarmUpAddresses[];
   readonly frameAreas: readonly number[];
   /** Words by shard, node and map: counts, then what a shard must give up. */
   readonly quotas: number;
@@ -38,22 +43,24 @@ export interface ClusterMemory {
   readonly joining: { readonly owners: number; readonly places: number; readonly out: number };
 }
 
-/** What a live run wants of its memory beside what a replay does. */
+/** What some runs want of their memory beside what all do. */
 export interface MemoryWishes {
   /** Nodes whose part is played here; the others are reached by the wires. Absent: all. */
   readonly nodesHere?: ReadonlySet<number>;
   /** Bytes that the caller will take from the arena. */
   readonly extraBytes?: number;
+  /** Room for the workers' kernels to warm up. */
+  readonly warmUp?: boolean;
 }
 
 /** Throws InputError where the cluster is too large. */
 export function layOutMemory(options: DatapathOptions, workers: number, wishes: MemoryWishes = {}): ClusterMemory {
   const { tables } = options;
-  const affinity = affinityPerShard(tables);
+  const affinity = affinityPerShard(tables), warming = wishes.warmUp === true ? workers : 0;
   const capacity: ShardCapacity = { ...shardCapacity(options.maxFlows, tables.config.ipv6), ...(affinity === undefined ? {} : { affinity }) };
   const staticBytes = clusterImageBytes(tables);
   const uses = tables.policyEntries.length + tables.policyEntries6.length + 2 * (masqueradeKeys(tables).length + masqueradeKeys6(tables).length);
-  const bytes = memoryBytes(staticBytes, workers, tables.nodes.length, uses, capacity) + (wishes.extraBytes ?? 0);
+  const bytes = memoryBytes(staticBytes, warming + workers, tables.nodes.length, uses, capacity) + warming * warmUpBytes(tables.config.ipv6) + (wishes.extraBytes ?? 0);
   if (bytes > LARGEST_MEMORY) throw tooLarge(bytes, tables.policyEntries.length + tables.policyEntries6.length);
   const arena = new Arena(sharedMemory(bytes));
   const image = writeCluster(arena, tables, options.semantics === "intent", options.seed | 0, wishes.nodesHere);
@@ -66,11 +73,12 @@ export function layOutMemory(options: DatapathOptions, workers: number, wishes: 
     const owned = shards.map((_shard, number) => number).filter((number) => number % workers === k);
     return layOutWorker(arena, image, options, shardArray, owned.map((number) => shards[number] ?? 0), owned.map((number) => quotas + number * cells));
   });
+  const warmUps = Array.from({ length: warming }, () => layOutWarmUp(arena, image, options));
   const intake = {
     words: arena.take(IN_SIZE, 64), owners: arena.take(CHUNK_PACKETS, 64), blocks: Array.from({ length: INTAKE_BLOCKS }, () => arena.take(INTAKE_BLOCK_BYTES, 64)),
   };
   const joining = { owners: arena.take(CHUNK_PACKETS, 64), places: arena.take(workers * 8, 64), out: arena.take(JOINED_BYTES, 64) };
-  return { arena, image, capacity, shards, workers: layout, frameAreas, quotas, intake, joining };
+  return { arena, image, capacity, shards, workers: layout, warmUps, frameAreas, quotas, intake, joining };
 }
 
 function tooLarge(bytes: number, entries: number): InputError {
@@ -116,6 +124,14 @@ function layOutWorker(
     due: arena.take(nodes * 4),
     collected: arena.take(nodes * GARBAGE_MAPS * 16),
   };
+}
+
+/** A context as a worker has it, and a small shard behind all its numbers. */
+function layOutWarmUp(arena: Arena, image: ClusterImage, options: DatapathOptions): WarmUpAddresses {
+  const shard = writeShard(arena, warmUpCapacity(options.tables.config.ipv6), options.seed | 0), shards = arena.take(SHARD_COUNT * 4);
+  for (let k = 0; k < SHARD_COUNT; k++) arena.put32(shards + 4 * k, shard);
+  const worker = layOutWorker(arena, image, options, shards, [shard], [arena.take(options.tables.nodes.length * QUOTA_MAPS * 4, 64)]);
+  return { worker, frames: arena.take(CHUNK_PACKETS * WARM_UP_FRAME, 64) };
 }
 
 function streamBits(options: DatapathOptions): number {

@@ -53,6 +53,18 @@ export function shardCapacity(maxFlows: number, ipv6: boolean): ShardCapacity {
   return { ...family, ipv6: family };
 }
 
+/** Room for one of the frames that a kernel warms up on: the longest quotes another one of IPv6. */
+export const WARM_UP_FRAME = 256;
+
+/** The shard that a kernel warms up on; small, so that eviction is warmed too. */
+export function warmUpCapacity(ipv6: boolean): ShardCapacity {
+  const family = { conntrack: 2048, nat: 2048, fragments: 16, flows: 2048 };
+  return ipv6 ? { ...family, ipv6: family } : family;
+}
+
+/** Bytes beside a worker's own. */
+export function warmUpBytes(ipv6: boolean): number { return shardBytes(warmUpCapacity(ipv6)) + CHUNK_PACKETS * WARM_UP_FRAME + 65_536; }
+
 export const FRAME_AREA_BYTES = FRAME_AREA;
 export const DESCRIPTOR_AREA_BYTES = CHUNK_PACKETS * B_SIZE;
 const SAVED_BYTES = MAX_FRAME;

@@ -39,6 +39,8 @@ const SMALL_INPUT_BYTES = 4 * 1024 * 1024;
 /** Below this much the main thread does the one worker's part: a thread's start takes longer than the kernel (1,000 packets in 80 ms
  * of CPU time less, minimum of 15 interleaved runs; with 2.4 MB no difference). */
 const SHORT_INPUT_BYTES = 1024 * 1024;
+/** From here on the TypeScript kernel is warmed up first, which takes about 0.3 s. */
+const LONG_INPUT_BYTES = 256 * 1024 * 1024;
 const STOP_POLL_MS = 100;
 
 type WorkerWishes = Pick<ReplayOptions, "captures" | "workers" | "exactWorkers" | "profileDir">;
@@ -66,7 +68,7 @@ async function startWorkers(memory: ClusterMemory, options: ReplayOptions, kerne
 export async function runReplay(options: ReplayOptions, hooks: ReplayHooks): Promise<ReplayEnd> {
   const bytesTotal = inputBytes(options.captures), { count, threads } = workersFor(options);
   const readers = await Promise.all(options.captures.map(async ({ path }) => await (path === STANDARD_INPUT ? openStandardInput(hooks) : openCapture(path))));
-  const memory = layOutMemory(options, count);
+  const memory = layOutMemory(options, count, { warmUp: options.kernel === "ts" && (bytesTotal ?? 0) >= LONG_INPUT_BYTES });
   const kernel = new MainKernel(memory.arena, await typescriptKernel(options.kernel));
   const workers = await startWorkers(memory, options, kernel, threads);
   const run = new ReplayRun(options, hooks, memory, mergeCaptures(readers), bytesTotal, kernel, workers);

@@ -28,7 +28,8 @@ export class WorkerPool implements Workers {
     this.#tasks = memory.workers.map((addresses, worker) => {
       const { port1, port2 } = new MessageChannel();
       const task: WorkerTask = {
-        memory: memory.arena.memory, control, worker, port: port2, kernel, addresses, profile: profileDir === null ? null : join(profileDir, profileName(worker)),
+        memory: memory.arena.memory, control, worker, port: port2, kernel, addresses, warmUp: memory.warmUps[worker] ?? null,
+        profile: profileDir === null ? null : join(profileDir, profileName(worker)),
       };
       const running = this.#pool.run(task, { transferList: [port2] }) as Promise<WorkerTiming>;
       running.catch((error: unknown) => {

@@ -42,6 +42,12 @@ export interface WorkerAddresses {
   readonly collected: number;
 }
 
+/** Where a kernel warms up: a worker's addresses of its own, and room for a chunk's frames. */
+export interface WarmUpAddresses {
+  readonly worker: WorkerAddresses;
+  readonly frames: number;
+}
+
 export interface WorkerTask {
   readonly memory: WebAssembly.Memory;
   readonly control: SharedArrayBuffer;
@@ -51,6 +57,8 @@ export interface WorkerTask {
   readonly port: MessagePort;
   readonly kernel: KernelBuild;
   readonly addresses: WorkerAddresses;
+  /** null: the kernel works on the first packet as it is. */
+  readonly warmUp: WarmUpAddresses | null;
   /** Where to write a CPU profile of the worker; null: nowhere. */
   readonly profile: string | null;
 }

@@ -11,6 +11,7 @@ export default async function work(task: WorkerTask): Promise<WorkerTiming> {
   const kernel = task.kernel === "wasm" ? wasmKernelOn(memory) : (await import("./kernel-instance.ts")).kernelOn(memory, "ts");
   const control = new Int32Array(task.control), chunks = new ChunkWork(kernel, memory, addresses);
   const endProfile = task.profile === null ? null : await (await import("./cpu-profile.ts")).startCpuProfile(task.profile);
+  if (task.warmUp !== null) (await import("./warm-up.ts")).warmUp(kernel, memory, task.warmUp, addresses);
   let idleTime = 0;
   port.postMessage("begun");
   for (let chunk = 1; ; chunk++) {

@@ -4,7 +4,7 @@ import type { MessagePort } from "node:worker_threads";
 import type { ClusterAddress, ClusterAddress6 } from "../engine/image/cluster-addresses.ts";
 import type { KernelBuild } from "../engine/replay-options.ts";
 import type { SteeredServices } from "../engine/service-book.ts";
-import type { WorkerAddresses } from "../engine/worker-protocol.ts";
+import type { WarmUpAddresses, WorkerAddresses } from "../engine/worker-protocol.ts";
 import type { HandOverPlan } from "./hand-overs.ts";
 import type { WaitingRoom } from "./neighbours.ts";
 import type { Emission, Port } from "./sides.ts";
@@ -62,6 +62,8 @@ export interface LiveTask {
   readonly worker: number;
   readonly workers: number;
   readonly addresses: WorkerAddresses;
+  /** Where the TypeScript kernel warms up before the first frame; null for the other one. */
+  readonly warmUp: WarmUpAddresses | null;
   readonly area: FrameArea;
   /** By side: frames that wait for a neighbour. */
   readonly waiting: readonly WaitingRoom[];

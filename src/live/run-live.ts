@@ -123,6 +123,7 @@ class LiveRun {
     const memory = layOutMemory(options, workers, {
       nodesHere: here,
       extraBytes: workers * (count + SIDES * WAITING_FRAMES) * stride + workers * (SIDES + 1) * 64 + handOverBytes(workers, shape) + epochBytes(tables, workers) + 4096,
+      warmUp: options.kernel === "ts",
     });
     const { arena } = memory;
     const epochs = new ClusterEpochs(memory, tables, here, options.semantics === "intent", options.seed | 0);
@@ -138,7 +139,7 @@ class LiveRun {
     this.#garbage = new GarbageSchedule(tables.nodes.length, CLOCK_START);
     this.#quotas = new MapQuotas(memory, tables.nodes.length, tables.config);
     const tasks = memory.workers.map((addresses, worker) => ({
-      memory: arena.memory, control, counters, kernel: options.kernel, worker, workers, addresses, handOvers, ports: ports.byWorker[worker] ?? [],
+      memory: arena.memory, control, counters, kernel: options.kernel, worker, workers, addresses, warmUp: memory.warmUps[worker] ?? null, handOvers, ports: ports.byWorker[worker] ?? [],
       area: { at: arena.take(count * stride, 64), stride, count },
       waiting: Array.from({ length: SIDES }, (): WaitingRoom => ({ at: arena.take(WAITING_FRAMES * stride, 64), stride, count: WAITING_FRAMES })),
       emission: options.emission, epoch: epochs.first(), seed: options.seed | 0, captures: options.outDir !== null && options.write.size > 0, started: this.#started,

@@ -82,7 +82,7 @@ export class FakeDevices {
         return { kind, side, fd: worker * QUEUE + fd, title: `${kind} ${fd}`, address };
       };
       return new LiveLoop({
-        memory: arena.memory, control: controls[worker] ?? controlBlock(workers), counters, port: channels[worker]?.port1 ?? new MessageChannel().port1, kernel, worker, workers, addresses, handOvers,
+        memory: arena.memory, control: controls[worker] ?? controlBlock(workers), counters, port: channels[worker]?.port1 ?? new MessageChannel().port1, kernel, worker, workers, addresses, warmUp: null, handOvers,
         area: { at: arena.take(count * stride, 64), stride, count }, waiting: Array.from({ length: SIDES }, () => ({ at: arena.take(WAITING * stride, 64), stride, count: WAITING })),
         ports: [port("tap", SIDE_PODS, PODS, 0), port("tap", SIDE_OUTSIDE, OUTSIDE, 0), port("udp", SIDE_TUNNEL, TUNNEL, socket)],
         emission, epoch: this.#epochs.first(), seed: 1, captures: false, started: performance.timeOrigin,
