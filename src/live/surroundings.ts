@@ -56,8 +56,9 @@ export function surroundings(tables: DatapathTables, here: ReadonlySet<number>):
       const mac = macOf(endpoint.nodeMac);
       podPeers.set(endpoint.address, mac);
       macs.add(mac);
-      setFirst(routers, node.routerAddress6, mac);
-      askFrom6.set(mac, node.routerAddress6 === FAMILY_6.none ? linkLocalOf(mac) : node.routerAddress6);
+      const hasRouter = node.routerAddress6 !== FAMILY_6.none;
+      if (hasRouter) setFirst(routers, node.routerAddress6, mac);
+      askFrom6.set(mac, hasRouter ? node.routerAddress6 : linkLocalOf(mac));
     }
   }
   return { macs, podPeers, own, routers, askFrom, askFrom6 };
