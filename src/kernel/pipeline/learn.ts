@@ -91,15 +91,7 @@ function write(cx: i32, sketch: i32, way: i32, d: i32, outcome: i32): boolean {
   const ip: i32 = captured + ETH_LEN, peer: i32 = staticFind(ld32(cx + X_ADDRESSES), ld32(ip + (fromOutside ? IP_SRC : IP_DST)));
   if (peer !== 0 && (ld32(peer + A_KIND) !== A_POD || !delivered)) return false;
 
-  const count: i32 = ld32(sketch + SK_CT_COUNT);
-  const entry: i32 = count > 0 ? ld32(sketch + SK_CT) : 0, other: i32 = count > 1 ? ld32(sketch + SK_CT + 8) : 0;
-  let flags: i32 = (delivered ? WF_DELIVERED : 0) | (fromOutside ? WF_FROM_OUTSIDE : 0) | (restored ? WF_RESTORED : 0);
-  if (entry !== 0 && ld32(sketch + SK_CT + 4) === DIR_INGRESS) flags = flags | WF_FIRST_INGRESS;
-  if (other !== 0 && ld32(sketch + SK_CT + 12) === DIR_INGRESS) flags = flags | WF_SECOND_INGRESS;
-  if (counts(cx, entry) || counts(cx, other)) flags = flags | WF_ACCOUNTING;
-  st32(way + W_CT_FIRST, entry);
-  st32(way + W_CT_SECOND, other);
-  st32(way + W_USE, ld32(sketch + SK_USES) === 0 ? 0 : ld32(sketch + SK_USE));
+  const flags: i32 = (delivered ? WF_DELIVERED : 0) | (fromOutside ? WF_FROM_OUTSIDE : 0) | (restored ? WF_RESTORED : 0) | writeState(cx, sketch, way);
 
   const raised: i32 = ttl(first) - ttl(captured);
   if (raised < 0) return false;
@@ -121,9 +113,21 @@ function write(cx: i32, sketch: i32, way: i32, d: i32, outcome: i32): boolean {
   return true;
 }
 
+/** Conntrack entries and counters that the walk met; returns WF_… bits of the entries. */
+export function writeState(cx: i32, sketch: i32, way: i32): i32 {
+  const count: i32 = ld32(sketch + SK_CT_COUNT), entry: i32 = count > 0 ? ld32(sketch + SK_CT) : 0, other: i32 = count > 1 ? ld32(sketch + SK_CT + 8) : 0;
+  st32(way + W_CT_FIRST, entry);
+  st32(way + W_CT_SECOND, other);
+  st32(way + W_USE, ld32(sketch + SK_USES) === 0 ? 0 : ld32(sketch + SK_USE));
+  let flags: i32 = counts(cx, entry) || counts(cx, other) ? WF_ACCOUNTING : 0;
+  if (entry !== 0 && ld32(sketch + SK_CT + 4) === DIR_INGRESS) flags = flags | WF_FIRST_INGRESS;
+  if (other !== 0 && ld32(sketch + SK_CT + 12) === DIR_INGRESS) flags = flags | WF_SECOND_INGRESS;
+  return flags;
+}
+
 export function ttl(frame: i32): i32 { return ld8(frame + ETH_LEN + IP_TTL); }
 
-export function counts(cx: i32, entry: i32): boolean {
+function counts(cx: i32, entry: i32): boolean {
   if (entry === 0) return false;
   return (ld32(ld32(ld32(cx + X_NODES) + ((ld32(entry + K0) >>> 16) << 2)) + N_FLAGS) & NF_ACCOUNTING) !== 0;
 }

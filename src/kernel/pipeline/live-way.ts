@@ -9,11 +9,10 @@ import { copy, ld16, ld32, ld8, mul, st16, st32, st8 } from "../mem.ts";
 import { D_MTU, K1, N_DEVICES, NOTE_EXCLUDED, NOTE_REPLY, P_FLOW, P_FRAME, P_LEN, P_NOTES, P_SHARD, S_FLOW } from "../layout.ts";
 import { F_WAYS, FK_OUTSIDE, FK_POD, OUT_DELIVERED, OUT_FORWARDED } from "../layout-flow.ts";
 import {
-  P_SKETCH, S_EPOCH, S_WAYS, S_WAYS_CAPACITY, S_WAYS_USED, SK_CAPTURED, SK_CT, SK_CT_COUNT, SK_HEADERS, SK_NODE, SK_ONLY_LOOKED, SK_OUTER_PORT, SK_REMOTE, SK_STATE,
-  SK_TUNNEL, SK_TUNNELS, SK_USE, SK_USE_REPLY, SK_USES, SK_VNI, W_ADDRESS, W_CT_FIRST, W_CT_SECOND, W_END_MACS, W_EPOCH, W_EXIT, W_FLAGS, W_FLOW, W_IP_DIFF, W_L4_DIFF,
-  W_NOW, W_OUTER_PORT, W_PORT, W_REMOTE, W_ROUTE, W_SIZE, W_TO_END, W_USE, W_VNI, WF_ACCOUNTING, WF_DELIVERED, WF_FIRST_INGRESS, WF_SECOND_INGRESS, WF_SNAT,
+  P_SKETCH, S_EPOCH, S_WAYS, S_WAYS_CAPACITY, S_WAYS_USED, SK_CAPTURED, SK_CT_COUNT, SK_HEADERS, SK_NODE, SK_ONLY_LOOKED, SK_OUTER_PORT, SK_REMOTE, SK_STATE,
+  SK_TUNNEL, SK_TUNNELS, SK_USE_REPLY, SK_USES, SK_VNI, W_ADDRESS, W_END_MACS, W_EPOCH, W_EXIT, W_FLAGS, W_FLOW, W_IP_DIFF, W_L4_DIFF,
+  W_NOW, W_OUTER_PORT, W_PORT, W_REMOTE, W_ROUTE, W_SIZE, W_TO_END, W_VNI, WF_ACCOUNTING, WF_DELIVERED, WF_SNAT,
 } from "../layout-way.ts";
-import { DIR_INGRESS } from "../datapath/conntrack.ts";
 import { swapPorts } from "../datapath/ports.ts";
 import { endWays } from "../datapath/sketch.ts";
 import { find } from "../table/dynamic.ts";
@@ -25,7 +24,7 @@ import {
 } from "./layout-batch.ts";
 import { neighbourMac } from "./crossing.ts";
 import { RECORD_HEADER, takes } from "./emit.ts";
-import { arrives, counts, endWaysOfFlow, ttl, writeTranslation } from "./learn.ts";
+import { arrives, endWaysOfFlow, ttl, writeState, writeTranslation } from "./learn.ts";
 import { routeOf, TUNNEL_OVERHEAD } from "./outer.ts";
 import { amended, ipChecksum, isAmbiguous, isPlain, l4ChecksumAt, L4, mayBePartial, opensOrCloses } from "./plain.ts";
 import { count, hopDiff, touch, tunnelled } from "./way.ts";
@@ -129,15 +128,8 @@ function roomFor(shard: i32, flow: i32): i32 {
 
 /** Fills in everything but the epoch; false where the walk was of a kind that ways do not describe. */
 function write(cx: i32, sketch: i32, way: i32, d: i32, last: i32, outcome: i32): boolean {
-  const captured: i32 = sketch + SK_CAPTURED, reply: boolean = ld32(d + B_ENTRY) === ENTRY_NETDEV, conntracks: i32 = ld32(sketch + SK_CT_COUNT);
-  const entry: i32 = conntracks > 0 ? ld32(sketch + SK_CT) : 0, other: i32 = conntracks > 1 ? ld32(sketch + SK_CT + 8) : 0;
-  let flags: i32 = outcome === OUT_DELIVERED ? WF_DELIVERED : 0;
-  if (entry !== 0 && ld32(sketch + SK_CT + 4) === DIR_INGRESS) flags = flags | WF_FIRST_INGRESS;
-  if (other !== 0 && ld32(sketch + SK_CT + 12) === DIR_INGRESS) flags = flags | WF_SECOND_INGRESS;
-  if (counts(cx, entry) || counts(cx, other)) flags = flags | WF_ACCOUNTING;
-  st32(way + W_CT_FIRST, entry);
-  st32(way + W_CT_SECOND, other);
-  st32(way + W_USE, ld32(sketch + SK_USES) === 0 ? 0 : ld32(sketch + SK_USE));
+  const captured: i32 = sketch + SK_CAPTURED, reply: boolean = ld32(d + B_ENTRY) === ENTRY_NETDEV;
+  const flags: i32 = (outcome === OUT_DELIVERED ? WF_DELIVERED : 0) | writeState(cx, sketch, way);
   const hops: i32 = ttl(captured) - ttl(last);
   if (hops < 0) return false;
   st8(way + W_TO_END, hops);
