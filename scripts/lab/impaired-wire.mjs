@@ -26,7 +26,9 @@ function percent() {
   return (state >>> 0) % 100;
 }
 
-const packet = { fd: native.openPacket(interfaceName, 0), read: native.readPacket, write: native.writePacket };
+const sockets = new Int32Array(1);
+native.openPackets(interfaceName, sockets);
+const packet = { fd: sockets[0], read: native.readPacket, write: native.writePacket };
 const tap = { fd: native.openTap(tapName, false, false), read: native.readTap, write: native.writeTap };
 native.setLink(tapName, 0, new Uint8Array(0), 0, 0);
 const directions = [{ from: packet, to: tap }, { from: tap, to: packet }].map((ends) => ({ ...ends, received: 0, lost: 0, late: 0, sent: 0, held: [] }));

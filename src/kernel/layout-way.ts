@@ -72,9 +72,9 @@ export const R_STRIDE: i32 = 80;
 export const ROUTE_CAPACITY: i32 = 4096;
 
 // ── Sketch of a walk: what it told on its way ────────────────────────────────────────────────────────────────────────
-/** SK_ONLY_LOOKED until the packet makes the entries of a new connection (SK_MADE), or changes any (SK_CHANGED). */
+/** SK_ONLY_LOOKED until conntrack or NAT entries are made or changed. */
 export const SK_STATE: i32 = 0;
-/** Conntrack entries found or made, in order, with their directions; how many. */
+/** Conntrack entries found, in order, with their directions; how many. */
 export const SK_CT_COUNT: i32 = 4;
 export const SK_CT: i32 = 8;
 export const SK_USES: i32 = 24;
@@ -105,4 +105,3 @@ export const SK_SIZE: i32 = 400;
 
 export const SK_ONLY_LOOKED: i32 = 0;
 export const SK_CHANGED: i32 = 1;
-export const SK_MADE: i32 = 2;

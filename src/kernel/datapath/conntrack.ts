@@ -11,7 +11,7 @@ import { hasL4Header, IP_DST, IP_PROTO, IP_SRC, PROTO_ICMP, PROTO_TCP } from "..
 import { TCP_ACK, TCP_FIN, TCP_FLAGS, TCP_RST, TCP_SYN, tcpFlags, within } from "../wire/l4.ts";
 import { ctExtractPorts, keyWord, swapPorts, withExtendedProtocols } from "./ports.ts";
 import { evict } from "../table/evict.ts";
-import { endWaysOf, sketchChange, sketchEntry, sketchMade } from "./sketch.ts";
+import { endWaysOf, sketchChange, sketchEntry } from "./sketch.ts";
 
 export const DIR_EGRESS: i32 = 0;
 export const DIR_INGRESS: i32 = 1;
@@ -151,8 +151,7 @@ export function ctCreate(
 ): i32 {
   const table: i32 = ld32(pkt + P_SHARD) + S_CT;
   const isTcp: boolean = proto === PROTO_TCP;
-  // A closed connection that opens anew: the look-up found its entry.
-  if (ld32(pkt + P_CT_ENTRY) !== 0) sketchChange(pkt);
+  sketchChange(pkt);
   if (withRelated) {
     const twin: i32 = entryFor(pkt, table, keyWord(pkt, PROTO_ICMP, tupleFlags | TUPLE_RELATED), daddr, saddr, 0);
     if (twin === 0) return DROP_CT_CREATE_FAILED;
@@ -162,7 +161,6 @@ export function ctCreate(
   if (entry === 0) return DROP_CT_CREATE_FAILED;
   fillEntry(pkt, entry, isTcp, dir, identity, state);
   countPacket(pkt, entry);
-  sketchMade(pkt, entry, dir);
   return 0;
 }
 

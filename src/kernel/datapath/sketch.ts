@@ -1,7 +1,7 @@
 // What the datapath tells the sketch of a walk (layout-way.ts), and what ends the ways learnt from sketches.
 import { ld32, mul, st32 } from "../mem.ts";
 import { P_SHARD } from "../layout.ts";
-import { P_SKETCH, S_EPOCH, SK_CHANGED, SK_CT, SK_CT_COUNT, SK_MADE, SK_ONLY_LOOKED, SK_STATE } from "../layout-way.ts";
+import { P_SKETCH, S_EPOCH, SK_CHANGED, SK_CT, SK_CT_COUNT, SK_STATE } from "../layout-way.ts";
 
 /** A conntrack entry was found for the packet, in direction `dir`. */
 export function sketchEntry(pkt: i32, entry: i32, dir: i32): void {
@@ -14,16 +14,7 @@ export function sketchEntry(pkt: i32, entry: i32, dir: i32): void {
   st32(sketch + SK_CT + mul(count, 8) + 4, dir);
 }
 
-/** The packet of a new connection made an entry of conntrack (with its direction) or NAT (0), where a look-up had found none: the
- * next packet of its flow finds it. */
-export function sketchMade(pkt: i32, entry: i32, dir: i32): void {
-  const sketch: i32 = ld32(pkt + P_SKETCH);
-  if (sketch === 0) return;
-  if (ld32(sketch + SK_STATE) === SK_ONLY_LOOKED) st32(sketch + SK_STATE, SK_MADE);
-  if (entry !== 0) sketchEntry(pkt, entry, dir);
-}
-
-/** The packet changed an entry of conntrack or NAT, or took one out: the next of its flow may meet something else. */
+/** The packet made or changed an entry of conntrack or NAT: the next of its flow may meet something else. */
 export function sketchChange(pkt: i32): void {
   const sketch: i32 = ld32(pkt + P_SKETCH);
   if (sketch !== 0) st32(sketch + SK_STATE, SK_CHANGED);
@@ -32,8 +23,5 @@ export function sketchChange(pkt: i32): void {
 /** Ends all ways of a shard: entries they rely on go, or lose their mark of use. */
 export function endWays(shard: i32): void { st32(shard + S_EPOCH, ld32(shard + S_EPOCH) + 1); }
 
-/** The same for the shard of a packet, which itself may have relied on such an entry. */
-export function endWaysOf(pkt: i32): void {
-  endWays(ld32(pkt + P_SHARD));
-  sketchChange(pkt);
-}
+/** The same for the shard of a packet. */
+export function endWaysOf(pkt: i32): void { endWays(ld32(pkt + P_SHARD)); }

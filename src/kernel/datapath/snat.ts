@@ -21,7 +21,7 @@ import { natIcmpErrorIn, natIcmpErrorOut } from "./snat-icmp.ts";
 import { rewriteHeaders } from "./snat-rewrite.ts";
 import { note } from "./note.ts";
 import { evict } from "../table/evict.ts";
-import { endWaysOf, sketchChange, sketchMade } from "./sketch.ts";
+import { endWaysOf, sketchChange } from "./sketch.ts";
 
 export const ST_LOCAL_ENDPOINT: i32 = 1;
 export const ST_EGRESS_GATEWAY: i32 = 2;
@@ -50,15 +50,15 @@ function makeRoom(table: i32): void {
 
 function natPut(pkt: i32, k0: i32, daddr: i32, saddr: i32, ports: i32, address: i32, port: i32, needsCt: i32): i32 {
   const known: i32 = find(natTable(pkt), k0, daddr, saddr, ports);
-  sketchChange(pkt);
   if (known === 0) return natNew(pkt, k0, daddr, saddr, ports, address, port, needsCt);
+  sketchChange(pkt);
   return fillMapping(pkt, known, address, port, needsCt);
 }
 
 /** The same for a key that the table does not hold. */
 function natNew(pkt: i32, k0: i32, daddr: i32, saddr: i32, ports: i32, address: i32, port: i32, needsCt: i32): i32 {
   const table: i32 = natTable(pkt);
-  sketchMade(pkt, 0, 0);
+  sketchChange(pkt);
   if (isFull(table)) {
     endWaysOf(pkt);
     makeRoom(table);

@@ -3,7 +3,7 @@ import { copy, ld16, ld32, ld8, ldf64, mul, st16, st32, st8 } from "../mem.ts";
 import { K0, N_FLAGS, NF_ACCOUNTING, NOTE_EXCLUDED, NOTE_REPLY, P_FLOW, P_NOTES, P_SHARD } from "../layout.ts";
 import { F_WAYS, OUT_DELIVERED, OUT_FORWARDED } from "../layout-flow.ts";
 import {
-  NEVER, P_SKETCH, S_EPOCH, S_WAYS, S_WAYS_CAPACITY, S_WAYS_USED, SK_CAPTURED, SK_CHANGED, SK_MADE, SK_ONLY_LOOKED, SK_CT, SK_CT_COUNT, SK_FIRST, SK_FRAMES, SK_HEADERS, SK_IDENTICAL,
+  NEVER, P_SKETCH, S_EPOCH, S_WAYS, S_WAYS_CAPACITY, S_WAYS_USED, SK_CAPTURED, SK_CHANGED, SK_CT, SK_CT_COUNT, SK_FIRST, SK_FRAMES, SK_HEADERS, SK_IDENTICAL,
   SK_LAST, SK_NODE, SK_OUTER_PORT, SK_REMOTE, SK_RESTORED, SK_STATE, SK_TRIAL, SK_TUNNEL, SK_TUNNEL_AFTER, SK_TUNNELS, SK_USE, SK_USE_REPLY, SK_USES,
   SK_VNI, W_ADDRESS, W_CT_FIRST, W_CT_SECOND, W_END_MACS, W_EPOCH, W_FLAGS, W_IP_DIFF, W_L4_DIFF, W_NOW, W_OUTER_PORT, W_PORT, W_RAISED, W_ROUTE, W_SIZE,
   W_TO_END, W_TO_TUNNEL, W_TUNNEL_MACS, W_USE, WF_ACCOUNTING, WF_DELIVERED, WF_FIRST_INGRESS, WF_FROM_OUTSIDE, WF_RESTORED, WF_SECOND_INGRESS, WF_SNAT,
@@ -24,16 +24,17 @@ import { hopDiff } from "./way.ts";
 
 const MACS: i32 = 12;
 
-/** After a walk: a packet that changed state ends its flow's ways; a plain one, or one that opens or closes its connection but is so
- * otherwise, leaves a way for the next, if it only looked, or made the entries of a new connection to the outside, which the
- * next one finds where this one found none. `outcome` is OUT_…, or negative. */
+/** After a walk: a packet that changed state ends its flow's ways; a plain one that only looked, or one that opens or closes its
+ * connection but is so otherwise, leaves a way for the next. `outcome` is OUT_…, or negative. */
 export function learnWay(cx: i32, pkt: i32, d: i32, reply: boolean, outcome: i32): void {
   const sketch: i32 = ld32(pkt + P_SKETCH), flow: i32 = ld32(pkt + P_FLOW);
   if (sketch === 0 || flow === 0) return;
-  const captured: i32 = sketch + SK_CAPTURED, made: boolean = ld32(sketch + SK_STATE) === SK_MADE, turns: boolean = opensOrCloses(captured);
-  if (ld32(sketch + SK_STATE) !== SK_ONLY_LOOKED) endWaysOfFlow(flow);
-  else if (turns) touchAnew(flow);
-  if (ld32(sketch + SK_STATE) === SK_CHANGED || (made && (reply || outcome !== OUT_FORWARDED))) return;
+  if (ld32(sketch + SK_STATE) === SK_CHANGED) {
+    endWaysOfFlow(flow);
+    return;
+  }
+  const captured: i32 = sketch + SK_CAPTURED, turns: boolean = opensOrCloses(captured);
+  if (turns) touchAnew(flow);
   if ((outcome !== OUT_FORWARDED && outcome !== OUT_DELIVERED) || ld32(d + B_WIRE_LEN) !== ld32(d + B_LEN)) return;
   if (ld32(d + B_LEN) < SK_HEADERS || !isPlainButForFlags(captured, ld32(d + B_LEN), ld32(d + B_WIRE_LEN)) || !isSimple(sketch, reply)) return;
   if ((ld32(pkt + P_NOTES) & ~(NOTE_REPLY | NOTE_EXCLUDED)) !== 0) return;
@@ -41,8 +42,8 @@ export function learnWay(cx: i32, pkt: i32, d: i32, reply: boolean, outcome: i32
   if (way === 0) return;
   st32(way + W_EPOCH, 0);
   if (!write(cx, sketch, way, d, outcome) || !proven(sketch, way)) return;
-  // An entry that is new, opening or closing learns from the next packet too, in the same second.
-  st32(way + W_NOW, made || turns ? NEVER : ld32(d + B_NOW));
+  // An entry that opens or closes learns from the next packet too, in the same second.
+  st32(way + W_NOW, turns ? NEVER : ld32(d + B_NOW));
   st32(way + W_EPOCH, ld32(ld32(pkt + P_SHARD) + S_EPOCH));
 }
 
