@@ -86,6 +86,12 @@ export class Link {
     this.outlet.put(frame, length);
   }
 
+  /** Writes all that was sent. */
+  flush(): void {
+    this.outlet.flush();
+    this.#neighbours.written();
+  }
+
   /** Asks for the neighbours that frames wait for. */
   ask(now: number, around: Surroundings): void {
     if (!this.isWaiting) return;

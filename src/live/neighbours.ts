@@ -37,6 +37,8 @@ export class Neighbours {
   readonly #bytes: Uint8Array;
   readonly #room: WaitingRoom;
   readonly #free: number[];
+  /** Slots of frames that were handed to send(), and may not have been written yet. */
+  #leaving: number[] = [];
   /** By hash of the address. */
   readonly #known = new Map<number, Neighbour>();
   #count = 0;
@@ -77,7 +79,8 @@ export class Neighbours {
     neighbour.waiting.push(slot, length);
   }
 
-  /** Takes an answer (or a neighbour's own question) in; calls `send` with each frame that waited for it. `overrides`: whether it
+  /** Takes an answer (or a neighbour's own question) in; calls `send` with each frame that waited for it, whose room is kept until
+   * written(). `overrides`: whether it
    * may change a MAC that is known (RFC 4861 section 7.2.5; ARP always does). */
   learn(address: NeighbourAddress, mac: number, overrides: boolean, now: number, send: (frame: number, length: number) => void): void {
     const neighbour = this.#find(address);
@@ -86,7 +89,18 @@ export class Neighbours {
     neighbour.time = now;
     neighbour.asked = 0;
     this.#due.delete(neighbour);
-    this.#empty(neighbour, send);
+    for (let k = 0; k < neighbour.waiting.length; k += 2) {
+      send(neighbour.waiting[k] as number, neighbour.waiting[k + 1] as number);
+      this.#leaving.push(neighbour.waiting[k] as number);
+    }
+    neighbour.waiting.length = 0;
+  }
+
+  /** What was sent has left: others may wait in its room. */
+  written(): void {
+    if (this.#leaving.length === 0) return;
+    this.#free.push(...this.#leaving);
+    this.#leaving = [];
   }
 
   /** Makes a neighbour known before anybody asks: for pods, whose number the model bounds. */
@@ -109,7 +123,8 @@ export class Neighbours {
       if (neighbour.mac < 0 && now - neighbour.time < BETWEEN_MS) continue;
       if (neighbour.asked === QUESTIONS) {
         this.#unresolved += neighbour.waiting.length / 2;
-        this.#empty(neighbour, () => undefined);
+        for (let k = 0; k < neighbour.waiting.length; k += 2) this.#free.push(neighbour.waiting[k] as number);
+        neighbour.waiting.length = 0;
         this.#remove(neighbour);
         continue;
       }
@@ -145,15 +160,6 @@ export class Neighbours {
     }
     this.#count--;
     this.#due.delete(neighbour);
-  }
-
-  #empty(neighbour: Neighbour, send: (frame: number, length: number) => void): void {
-    for (let k = 0; k < neighbour.waiting.length; k += 2) {
-      const slot = neighbour.waiting[k] as number;
-      send(slot, neighbour.waiting[k + 1] as number);
-      this.#free.push(slot);
-    }
-    neighbour.waiting.length = 0;
   }
 
   #forgetOldest(): void {

@@ -129,7 +129,7 @@ export class Wires {
   }
 
   flush(): void {
-    for (const link of this.#links) link?.outlet.flush();
+    for (const link of this.#links) link?.flush();
     for (const socket of this.#sockets.values()) socket.flush();
     if (this.#raw.length > 0) this.#sendRaw();
   }

@@ -32,7 +32,7 @@ describe("neighbours", () => {
     expect(neighbours.isWaiting).toBe(false);
   });
 
-  it("take no more frames than there is room for, and have it again afterwards", () => {
+  it("take no more frames than there is room for, and have it again when those have been written", () => {
     const { neighbours } = table();
     for (let k = 0; k < COUNT + 3; k++) neighbours.wait(ROUTER, 0, 20, 1, 0);
     neighbours.wait(ROUTER, 0, STRIDE + 1, 1, 0);
@@ -40,6 +40,9 @@ describe("neighbours", () => {
     let sent = 0;
     neighbours.learn(ROUTER, MAC, true, 10, () => sent++);
     expect(sent).toBe(COUNT);
+    neighbours.wait(neighbour4(8), 0, 20, 1, 0);
+    expect(neighbours.takeUnresolved()).toBe(1);
+    neighbours.written();
     neighbours.wait(neighbour4(8), 0, 20, 1, 0);
     expect(neighbours.takeUnresolved()).toBe(0);
   });

@@ -1,6 +1,6 @@
 // Outer headers of a tunnel: Ethernet, IPv4, UDP and VXLAN (RFC 7348 section 5) or Geneve without options (RFC 8926 section 3.4).
 import { copy, fill, ld32, mul, st16, st16be, st32, st32be, st8 } from "../mem.ts";
-import { N_ADDRESS, N_DEVICES, N_FLAGS, N_TUNNEL_PORT, NF_GENEVE, D_MAC } from "../layout.ts";
+import { N_ADDRESS, N_DEVICES, N_FLAGS, N_INDEX, N_TUNNEL_PORT, NF_GENEVE, D_MAC } from "../layout.ts";
 import { R_HEADERS, R_SUM } from "../layout-way.ts";
 import { csumBytes, csumFold } from "../wire/checksum.ts";
 import { ETH_LEN, IP_CSUM, IP_DST, IP_HEADER, IP_ID, IP_PROTO, IP_SRC, IP_TOS, IP_TOTAL_LEN, IP_TTL, PROTO_UDP } from "../wire/ipv4.ts";
@@ -57,10 +57,11 @@ export function putOuter(eth: i32, route: i32, wire: i32, ecn: i32, id: i32, por
 
 /** The route from `node` to `remote` with `vni`, made where it is new; 0 when there is no room for another one. */
 export function routeOf(cx: i32, node: i32, remote: i32, vni: i32, mac: i32): i32 {
-  const table: i32 = ld32(cx + X_ROUTES);
-  let route: i32 = find(table, node, remote, vni, 0);
+  // By its number: a reload writes nodes to other addresses, and another one to this.
+  const table: i32 = ld32(cx + X_ROUTES), number: i32 = ld32(node + N_INDEX);
+  let route: i32 = find(table, number, remote, vni, 0);
   if (route !== 0) return route;
-  route = insert(table, node, remote, vni, 0);
+  route = insert(table, number, remote, vni, 0);
   if (route !== 0) st32(route + R_SUM, writeOuter(route + R_HEADERS, node, remote, vni, mac));
   return route;
 }
