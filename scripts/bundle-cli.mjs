@@ -32,6 +32,15 @@ const LATE_LOADING = {
   },
 };
 
+// Built, the TypeScript kernel is bound to its memory (bind-kernel.mjs): its modules, which sources use instead, stay out (170 kB).
+const BOUND_KERNEL = {
+  name: "bound kernel",
+  setup(bundler) {
+    bundler.onResolve({ filter: /\/kernel\/(index|memory)\.js$/ }, ({ path, importer }) => (/kernel-instance\.js$/.test(importer) ? { path, namespace: "bound" } : undefined));
+    bundler.onLoad({ filter: /./, namespace: "bound" }, () => ({ contents: "module.exports = {};" }));
+  },
+};
+
 /** Turns the modules that a bundle imports on demand into parts of other bundles; `told` gets their paths. */
 function onDemand(contentsFor, told = new Set()) {
   return {
@@ -54,15 +63,15 @@ const PART_OF_WORK = (bundle) => (module) => `module.exports = ${bundle("./work.
 export async function bundleCli() {
   rmSync(BIN, { recursive: true, force: true });
   const parts = new Set(["cli/failure-report.js"]), required = (name) => `require(${JSON.stringify(name)})`;
-  const program = await build({ ...OPTIONS, entryPoints: { program: "dist/cli/program.js" }, outdir: BIN, plugins: [LATE_LOADING, onDemand(PART_OF_WORK(required), parts)] });
+  const program = await build({ ...OPTIONS, entryPoints: { program: "dist/cli/program.js" }, outdir: BIN, plugins: [LATE_LOADING, BOUND_KERNEL, onDemand(PART_OF_WORK(required), parts)] });
   const index = `export const parts = {${[...parts].map((module) => `${JSON.stringify(module)}: () => require("./${module}")`).join(", ")}};`;
-  const work = await build({ ...OPTIONS, stdin: { contents: index, resolveDir: "dist" }, outfile: join(BIN, "work.js"), plugins: [LATE_LOADING] });
+  const work = await build({ ...OPTIONS, stdin: { contents: index, resolveDir: "dist" }, outfile: join(BIN, "work.js"), plugins: [LATE_LOADING, BOUND_KERNEL] });
   const loaded = (name) => `require("./cli/bundle-loader.js").bundles.load(${JSON.stringify(name)})`;
   const main = await build({
     ...OPTIONS, entryPoints: { main: "dist/cli/main.js" }, outdir: BIN,
-    plugins: [onDemand((module) => (module === "cli/program.js" ? `module.exports = ${loaded("./program.js")};` : PART_OF_WORK(loaded)(module)))],
+    plugins: [BOUND_KERNEL, onDemand((module) => (module === "cli/program.js" ? `module.exports = ${loaded("./program.js")};` : PART_OF_WORK(loaded)(module)))],
   });
-  const others = await build({ ...OPTIONS, entryPoints: { worker: "dist/engine/worker.js", "live-worker": "dist/live/live-worker.js", "code-cache": "dist/cli/code-cache.js" }, outdir: BIN });
+  const others = await build({ ...OPTIONS, entryPoints: { worker: "dist/engine/worker.js", "live-worker": "dist/live/live-worker.js", "code-cache": "dist/cli/code-cache.js" }, outdir: BIN, plugins: [BOUND_KERNEL] });
   for (const name of ["program.js", "work.js"]) stamp(join(BIN, name));
   writeFileSync(join(BIN, "package.json"), '{"type":"commonjs"}\n');
   chmodSync(join(BIN, "main.js"), 0o755);
