@@ -24,9 +24,10 @@ const results = readResults(file);
 const text = readFileSync(readme, "utf8");
 const from = text.indexOf(BEGIN), to = text.indexOf(END);
 if (from < 0 || to < from) fail("README.md has no markers for the figures");
-const shown = [[targetRows(results), targetsTable], [results.paths, pathsTable], [results.replay, replayTable], [results.peers, peersTable]].filter(([rows]) => rows.length > 0);
-const shownTables = shown.map(([rows, show]) => show(rows)).join("\n\n");
-const figures = `${BEGIN}\n${aboutResults(results)}\n\n${shownTables}\n\n<details><summary>Single parts</summary>\n\n${microTable(results.micro)}\n\n</details>\n`;
+const first = [[targetRows(results), targetsTable], [results.peers, peersTable]].filter(([rows]) => rows.length > 0).map(([rows, show]) => show(rows));
+const folded = [["Paths of the kernel", results.paths, pathsTable], ["Replays", results.replay, replayTable], ["Single parts", results.micro, microTable]]
+  .filter(([, rows]) => rows.length > 0).map(([title, rows, show]) => `<details><summary>${title}</summary>\n\n${show(rows)}\n\n</details>`);
+const figures = `${BEGIN}\n${[aboutResults(results), ...first, ...folded].join("\n\n")}\n`;
 const next = text.slice(0, from) + figures + text.slice(to);
 if (args.includes("--check")) {
   if (next !== text) fail("README.md does not hold the figures of the results file; `node scripts/readme-figures.mjs` puts them in");
