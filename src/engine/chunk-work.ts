@@ -1,10 +1,9 @@
 // What a worker does with one chunk, on a thread of its own or, for a short run, on the main one.
-import { X_CURSORS, X_LIMITS } from "../kernel/pipeline/layout-batch.ts";
 import { BatchTimes } from "./batch-times.ts";
 import type { Kernel } from "./kernel-instance.ts";
-import { STREAM_BYTES } from "./memory-plan.ts";
 import { milliseconds } from "./milliseconds.ts";
 import { runShardCommand } from "./shard-command.ts";
+import { beginStreams } from "./stream-blocks.ts";
 import { COMMAND_BATCH, type WorkerAddresses } from "./worker-protocol.ts";
 
 export class ChunkWork {
@@ -33,10 +32,7 @@ export class ChunkWork {
 
   #processBatch(slot: number): void {
     const words = this.#words, { context, streams, descriptors, counts } = this.#addresses;
-    for (const [stream, start] of (streams[slot] ?? []).entries()) {
-      words[(context + X_CURSORS) / 4 + stream] = start;
-      words[(context + X_LIMITS) / 4 + stream] = start + (STREAM_BYTES[stream] ?? 0);
-    }
+    beginStreams(words, context, streams[slot] ?? []);
     this.#kernel.processBatch(context, descriptors[slot] ?? 0, words[(counts[slot] ?? 0) / 4] ?? 0);
   }
 }

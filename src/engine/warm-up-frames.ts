@@ -2,6 +2,7 @@
 import { ICMP_ECHO, ICMP_UNREACHABLE, TCP_ACK, TCP_FIN, TCP_SYN } from "../kernel/wire/l4.ts";
 import { ETH_LEN, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, IP_HEADER, PROTO_ICMP, PROTO_TCP, PROTO_UDP } from "../kernel/wire/ipv4.ts";
 import { IP6_HEADER } from "../kernel/wire/ipv6.ts";
+import { halvesOf } from "./internet-checksum.ts";
 import { ENTRY_HOST, ENTRY_NETDEV, ENTRY_OVERLAY, ENTRY_POD, ENTRY_REPLY } from "../kernel/pipeline/layout-batch.ts";
 
 export interface WarmUpPod {
@@ -59,9 +60,7 @@ function segment(proto: number, from: number, to: number, flags = TCP_ACK, check
 
 /** The sum that a sender leaves in the checksum's place for its network card to complete (RFC 9293 section 3.1). */
 function pseudoSum(source: Uint8Array, destination: Uint8Array, proto: number, length: number): number {
-  const view = new DataView(Uint8Array.from([...source, ...destination, 0, proto, 0, length]).buffer);
-  let sum = 0;
-  for (let k = 0; k < view.byteLength; k += 2) sum += view.getUint16(k);
+  const sum = halvesOf(Uint8Array.from([...source, ...destination, 0, proto, 0, length]));
   return (sum & 0xffff) + (sum >>> 16);
 }
 

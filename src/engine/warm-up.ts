@@ -2,14 +2,15 @@
 // it, every branch that traffic is likely to take. Else the first never-seen branch throws optimised code away in the middle of
 // the traffic (a batch of 5.4 ms instead of 8 µs in the prototypes). It reads the run's tables, and writes to a context and a shard of its own.
 import {
-  A6_SIZE, A_ADDRESS, A_KIND, A_NODE, A_POD, B_ENTRY, B_FRAME, B_LEN, B_NODE, B_NOW, B_SEQ_LO, B_SIZE, B_VNI, B_WIRE_LEN, X_ADDRESSES, X_ADDRESSES6, X_CURSORS, X_LIMITS, X_NODES, X_OPTIONS,
+  A6_SIZE, A_ADDRESS, A_KIND, A_NODE, A_POD, B_ENTRY, B_FRAME, B_LEN, B_NODE, B_NOW, B_SEQ_LO, B_SIZE, B_VNI, B_WIRE_LEN, X_ADDRESSES, X_ADDRESSES6, X_NODES, X_OPTIONS,
   X_SKETCH, X_WRITE,
 } from "../kernel/pipeline/layout-batch.ts";
 import { E_GATEWAY, L_COUNT, L_STARTS, L_VALUES, N_POLICY, PS_SOURCE, PS_TABLE, SH_MASK, SH_SLOTS, SH_STRIDE, SH_USED } from "../kernel/layout.ts";
 import { KEY6_BYTES } from "../kernel/layout6.ts";
 import { CLOCK_START } from "./chunk-filler.ts";
 import type { Kernel } from "./kernel-instance.ts";
-import { CHUNK_PACKETS, STREAM_BYTES, WARM_UP_FRAME } from "./memory-plan.ts";
+import { CHUNK_PACKETS, WARM_UP_FRAME } from "./memory-plan.ts";
+import { beginStreams } from "./stream-blocks.ts";
 import { type WarmUpFrame, warmUpFrames, type WarmUpPod } from "./warm-up-frames.ts";
 import type { WarmUpAddresses, WorkerAddresses } from "./worker-protocol.ts";
 
@@ -30,10 +31,7 @@ export function warmUp(kernel: Kernel, memory: WebAssembly.Memory, at: WarmUpAdd
   for (const offset of [X_WRITE, X_OPTIONS]) words[(context + offset) / 4] = words[(worker.context + offset) / 4] ?? 0;
   if (words[(worker.context + X_SKETCH) / 4] === 0) words[(context + X_SKETCH) / 4] = 0;
   for (let round = 0; round < ROUNDS && frames.length > 0; round++) {
-    for (const [stream, start] of blocks.entries()) {
-      words[(context + X_CURSORS) / 4 + stream] = start;
-      words[(context + X_LIMITS) / 4 + stream] = start + (STREAM_BYTES[stream] ?? 0);
-    }
+    beginStreams(words, context, blocks);
     for (const [k, frame] of frames.entries()) describe(words, bytes, first + k * B_SIZE, at.frames + k * WARM_UP_FRAME, frame, round, round * frames.length + k);
     kernel.processBatch(context, first, frames.length);
     if (round % ROUNDS_OF_A_FLOW === 0) for (const shard of at.worker.shards) kernel.collectGarbage(shard, at.worker.due, at.worker.collected, CLOCK_START + round);

@@ -1,14 +1,15 @@
 // A live worker's loop: wait for frames, take a batch, walk it through the datapath, write what leaves.
 import { performance } from "node:perf_hooks";
 import { receiveMessageOnPort } from "node:worker_threads";
-import { B_LEN, B_NOW, B_SIZE, B_WROTE, LIVE_GROWTH, STREAM_OVERLAY, X_ADDRESSES, X_ADDRESSES6, X_CURSORS, X_LIMITS, X_NODES } from "../kernel/pipeline/layout-batch.ts";
+import { B_LEN, B_NOW, B_SIZE, B_WROTE, LIVE_GROWTH, STREAM_OVERLAY, X_ADDRESSES, X_ADDRESSES6, X_NODES } from "../kernel/pipeline/layout-batch.ts";
 import { S_EPOCH } from "../kernel/layout-way.ts";
 import { AddressBook4, AddressBook6 } from "../engine/address-book.ts";
 import { CLOCK_START } from "../engine/chunk-filler.ts";
 import type { Kernel } from "../engine/kernel-instance.ts";
-import { CHUNK_BYTES, SLOT_COUNT, STREAM_BYTES } from "../engine/memory-plan.ts";
+import { CHUNK_BYTES, SLOT_COUNT } from "../engine/memory-plan.ts";
 import { putDescriptor } from "../engine/packet-descriptor.ts";
 import { runShardCommand } from "../engine/shard-command.ts";
+import { beginStreams } from "../engine/stream-blocks.ts";
 import { IPV4, IPV6 } from "../engine/ip-header.ts";
 import { ServiceBook } from "../engine/service-book.ts";
 import { Steering } from "../engine/steer.ts";
@@ -268,10 +269,7 @@ export class LiveLoop {
     this.#described = 0;
     if (this.#task.captures) this.#slot = this.#freeSlot();
     const { addresses: { context, streams } } = this.#task;
-    for (const [stream, start] of (streams[this.#slot] ?? []).entries()) {
-      this.#words[((context + X_CURSORS) >> 2) + stream] = start;
-      this.#words[((context + X_LIMITS) >> 2) + stream] = start + (STREAM_BYTES[stream] ?? 0);
-    }
+    beginStreams(this.#words, context, streams[this.#slot] ?? []);
   }
 
   /** The next slot; waits where its captures are still being written. */
